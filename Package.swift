@@ -1,0 +1,67 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// Swift 6 mode with explicit existentials and imports that do not leak.
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// A library target: its name and the targets that it may import. The list is the architecture diagram.
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = [], exclude: [String] = [])
+  -> Target
+{
+  .testTarget(
+    name: name, dependencies: dependencies, exclude: exclude, resources: resources, swiftSettings: settings)
+}
+
+let package = Package(
+  name: "tandem",
+  platforms: [.macOS(.v15)],
+  products: [.executable(name: "tandem", targets: ["tandem"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+  ],
+  targets: [
+    // Row 0: system libraries, C, and the vocabulary of tensors.
+    .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .target(name: "CONNX", dependencies: ["CProtobufC"]),
+    .target(name: "CPlan", dependencies: ["CProtobufC"]),
+    .target(name: "CKernels"),
+    module("Tensors"),
+
+    // Row 1: formats, kernels, the graph.
+    module("ONNXFormat", ["CONNX", "Tensors"]),
+    module("PlanFormat", ["CPlan", "Tensors", .product(name: "Crypto", package: "swift-crypto")]),
+    module("Kernels", ["Tensors", "CKernels", "COpenBLAS"]),
+    module("GraphIR", ["Tensors"]),
+    module("Tokenization", ["Tensors"]),
+
+    // Row 2 and up: the operator set, import, passes, planning; execution and generation.
+    module("Operators", ["GraphIR", "Kernels", "Tensors"]),
+    module("ONNXImport", ["ONNXFormat", "Operators", "GraphIR", "Tensors"]),
+    module("Passes", ["Operators", "GraphIR", "Tensors"]),
+    module("Planning", ["Operators", "PlanFormat", "Kernels", "GraphIR", "Tensors"]),
+    module("Execution", ["PlanFormat", "Kernels", "Tensors"]),
+    module("Generation", ["Execution", "Tokenization", "Kernels", "Tensors"]),
+    module("Compiler", ["ONNXImport", "Passes", "Planning", "Tokenization", "Execution", "PlanFormat"]),
+    module("Reports", ["Operators", "PlanFormat", "GraphIR", "Tensors"]),
+    .executableTarget(
+      name: "tandem",
+      dependencies: [
+        "Compiler", "Generation", "Reports",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings),
+
+    tests("TensorsTests", ["Tensors"]),
+  ]
+)
