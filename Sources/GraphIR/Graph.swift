@@ -1,0 +1,197 @@
+public import Tensors
+
+/// One application of an operator.
+public struct Node: Sendable {
+  /// The operator's mnemonic, a key of the ``OperatorTable``.
+  public var operation: String
+  /// Operands in the schema's order; nil marks an optional operand that is absent.
+  public var operands: [ValueID?]
+  /// Results in the schema's order; nil marks an optional result that the exporter left out.
+  public var results: [ValueID?]
+  public var attributes: Attributes
+  /// The exporter's path of the node, kept through every rewrite.
+  public var location: String
+
+  public init(
+    _ operation: String, operands: [ValueID?], results: [ValueID?], attributes: Attributes = Attributes(),
+    location: String = ""
+  ) {
+    self.operation = operation
+    self.operands = operands
+    self.results = results
+    self.attributes = attributes
+    self.location = location
+  }
+}
+
+/// A value: a function's input, a constant of the module, or one result of a node.
+public struct Value: Sendable {
+  public enum Definition: Sendable, Equatable {
+    case input(Int)
+    case constant(String)
+    case result(NodeID, Int)
+    /// Removed from the graph; no node refers to it.
+    case none
+  }
+
+  /// Unique within the function.
+  public var name: String
+  public var type: TensorType
+  public var definition: Definition
+  /// The elements of a small integer tensor as far as they are known, row-major: shapes under construction.
+  public var content: [Dim]?
+}
+
+/// Nodes in an order in which every value is defined before it is used (SSA).
+public struct Graph: Sendable {
+  public private(set) var values: [Value] = []
+  public private(set) var nodes: [Node?] = []
+  /// Execution order; the nodes that exist.
+  public private(set) var order: [NodeID] = []
+  public private(set) var inputs: [ValueID] = []
+  /// Results by their external name, in order.
+  public var outputs: [(name: String, value: ValueID)] = []
+  private var names: [String: ValueID] = [:]
+  private var constants: [String: ValueID] = [:]
+
+  public init() {}
+
+  public subscript(value: ValueID) -> Value {
+    get { values[Int(value.index)] }
+    _modify { yield &values[Int(value.index)] }
+  }
+
+  /// A node that exists.
+  public subscript(node: NodeID) -> Node {
+    get { nodes[Int(node.index)]! }
+    set { nodes[Int(node.index)] = newValue }
+  }
+
+  public func contains(_ node: NodeID) -> Bool { nodes[Int(node.index)] != nil }
+
+  public func value(named name: String) -> ValueID? { names[name] }
+
+  /// The node that computes a value, if one does.
+  public func producer(of value: ValueID) -> NodeID? {
+    if case .result(let node, _) = self[value].definition { node } else { nil }
+  }
+
+  /// The name of the module constant that a value stands for, if it is one.
+  public func constantName(of value: ValueID?) -> String? {
+    if let value, case .constant(let name) = self[value].definition { name } else { nil }
+  }
+
+  // MARK: Building
+
+  private mutating func add(_ name: String, _ type: TensorType, _ definition: Value.Definition, _ content: [Dim]?)
+    -> ValueID
+  {
+    let id = ValueID(values.count)
+    let unique = uniqueName(name)
+    values.append(Value(name: unique, type: type, definition: definition, content: content))
+    names[unique] = id
+    return id
+  }
+
+  /// `name`, or `name.1`, `name.2`, ... if it is taken.
+  public func uniqueName(_ name: String) -> String {
+    let stem = name.isEmpty ? "v" : name
+    if names[stem] == nil { return stem }
+    var suffix = 1
+    while names["\(stem).\(suffix)"] != nil { suffix += 1 }
+    return "\(stem).\(suffix)"
+  }
+
+  @discardableResult
+  public mutating func addInput(_ name: String, _ type: TensorType) -> ValueID {
+    let id = add(name, type, .input(inputs.count), nil)
+    inputs.append(id)
+    return id
+  }
+
+  /// The value that stands for a module constant; one per constant and function.
+  public mutating func addConstant(_ name: String, _ type: TensorType, content: [Dim]? = nil) -> ValueID {
+    if let id = constants[name] { return id }
+    let id = add(name, type, .constant(name), content)
+    constants[name] = id
+    return id
+  }
+
+  /// Appends a node and makes its results.
+  ///
+  /// - Parameter results: name and fact per result; nil for one that is left out.
+  @discardableResult
+  public mutating func append(
+    _ operation: String, _ operands: [ValueID?], attributes: Attributes = Attributes(),
+    results: [(name: String, fact: ValueFact)?], location: String = "", before position: NodeID? = nil
+  ) -> [ValueID?] {
+    let node = NodeID(nodes.count)
+    var ids: [ValueID?] = []
+    for (index, result) in results.enumerated() {
+      ids.append(result.map { add($0.name, $0.fact.type, .result(node, index), $0.fact.content) })
+    }
+    nodes.append(
+      Node(operation, operands: operands, results: ids, attributes: attributes, location: location))
+    if let position, let index = order.firstIndex(of: position) {
+      order.insert(node, at: index)
+    } else {
+      order.append(node)
+    }
+    return ids
+  }
+
+  // MARK: Changing
+
+  /// Makes every use of `old`, outputs included, a use of `new`.
+  public mutating func replaceUses(of old: ValueID, with new: ValueID) {
+    for node in order {
+      for (index, operand) in self[node].operands.enumerated() where operand == old {
+        nodes[Int(node.index)]!.operands[index] = new
+      }
+    }
+    for index in outputs.indices where outputs[index].value == old { outputs[index].value = new }
+  }
+
+  /// Removes nodes; their results must have no uses left outside of the removed nodes.
+  public mutating func remove(_ removed: Set<NodeID>) {
+    guard !removed.isEmpty else { return }
+    for id in removed {
+      for result in self[id].results { if let result { forget(result) } }
+      nodes[Int(id.index)] = nil
+    }
+    order.removeAll { removed.contains($0) }
+  }
+
+  private mutating func forget(_ value: ValueID) {
+    names[self[value].name] = nil
+    values[Int(value.index)].definition = .none
+  }
+
+  /// Drops an input that has no uses, and renumbers the others.
+  public mutating func removeInput(_ value: ValueID) {
+    inputs.removeAll { $0 == value }
+    forget(value)
+    for (index, input) in inputs.enumerated() { self[input].definition = .input(index) }
+  }
+
+  /// Drops the values of constants that no node and no output uses, and returns the names still used.
+  @discardableResult
+  public mutating func removeUnusedConstants() -> Set<String> {
+    var used = Set(outputs.map(\.value))
+    for node in order { used.formUnion(self[node].operands.compactMap { $0 }) }
+    for (name, id) in constants where !used.contains(id) {
+      forget(id)
+      constants[name] = nil
+    }
+    return Set(constants.keys)
+  }
+
+  // MARK: Reading
+
+  /// Nodes that read each value, in execution order; a node that reads a value twice is listed twice.
+  public func uses() -> [ValueID: [NodeID]] {
+    var uses: [ValueID: [NodeID]] = [:]
+    for node in order { for operand in self[node].operands { if let operand { uses[operand, default: []].append(node) } } }
+    return uses
+  }
+}

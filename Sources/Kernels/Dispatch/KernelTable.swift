@@ -1,0 +1,13 @@
+/// Every kernel by name: the list that dispatch, tests and benchmarks read.
+public enum KernelTable {
+  public static let entries: [String: KernelEntry] = {
+    let families: [[KernelEntry]] = [
+      ElementwiseKernels.unary,
+      ElementwiseKernels.binary,
+      ShapeKernels.entries,
+    ]
+    return Dictionary(families.joined().map { ($0.name, $0) }) { first, _ in
+      preconditionFailure("two kernels are named '\(first.name)'")
+    }
+  }()
+}

@@ -1,0 +1,14 @@
+public import GraphIR
+
+/// The operator set: one list per family, one line per operator.
+///
+/// Mnemonics are ONNX names in snake case with the meaning of the newest opset; older opsets are brought to it at
+/// import. `com.microsoft` operators keep their own names and decompose into these.
+public enum OperatorSet {
+  public static let standard = OperatorTable(families.flatMap { $0 })
+
+  private static let families: [[any Operator]] = [
+    UnaryOperators.all,
+    [Transpose(), ShapeOf()],
+  ]
+}
