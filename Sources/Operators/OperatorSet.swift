@@ -9,6 +9,9 @@ public enum OperatorSet {
 
   private static let families: [[any Operator]] = [
     UnaryOperators.all,
+    UnaryOperators.activations,
+    BinaryOperators.arithmetic,
+    BinaryOperators.logic,
     [Transpose(), ShapeOf()],
   ]
 }

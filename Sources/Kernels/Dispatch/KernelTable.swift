@@ -3,7 +3,9 @@ public enum KernelTable {
   public static let entries: [String: KernelEntry] = {
     let families: [[KernelEntry]] = [
       ElementwiseKernels.unary,
+      ElementwiseKernels.activations,
       ElementwiseKernels.binary,
+      ElementwiseKernels.logic,
       ShapeKernels.entries,
     ]
     return Dictionary(families.joined().map { ($0.name, $0) }) { first, _ in
