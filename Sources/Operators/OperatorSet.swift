@@ -12,6 +12,7 @@ public enum OperatorSet {
     UnaryOperators.activations,
     BinaryOperators.arithmetic,
     BinaryOperators.logic,
+    ReductionOperators.all,
     [Transpose(), ShapeOf()],
   ]
 }

@@ -6,6 +6,7 @@ public enum KernelTable {
       ElementwiseKernels.activations,
       ElementwiseKernels.binary,
       ElementwiseKernels.logic,
+      ReductionKernels.entries,
       ShapeKernels.entries,
     ]
     return Dictionary(families.joined().map { ($0.name, $0) }) { first, _ in
