@@ -8,6 +8,15 @@ public enum KernelTable {
       ElementwiseKernels.logic,
       ReductionKernels.entries,
       ShapeKernels.entries,
+      ReshapeKernels.entries,
+      JoinKernels.entries,
+      [SliceKernel.entry, PadKernel.entry],
+      RearrangeKernels.entries,
+      GeneratorKernels.entries,
+      GatherKernels.entries,
+      ScatterKernels.entries,
+      SelectionKernels.entries,
+      [TopKKernel.entry],
     ]
     return Dictionary(families.joined().map { ($0.name, $0) }) { first, _ in
       preconditionFailure("two kernels are named '\(first.name)'")
