@@ -32,6 +32,7 @@ import numpy as np
 import onnx
 from gguf import GGUFReader, dequantize
 
+from fetch import TERMS
 from graph import Graph
 from operators import OPERATORS
 from tokenizer import write_tokenizer
@@ -126,7 +127,9 @@ class Gemma3:
 
     def split_heads(self, x, heads, label):
         """x[B, S, heads * head size] -> [B, S, heads, head size]."""
-        return self.graph.add("Reshape", x, self.graph.integers(0, 0, heads, self.configuration.head_size), label=label)
+        return self.graph.add(
+            "Reshape", x, self.graph.integers(0, 0, heads, self.configuration.head_size), label=label
+        )
 
     def heads_first(self, x, label):
         """x[B, S, heads, head size] -> [B, heads, S, head size]."""
@@ -137,8 +140,12 @@ class Gemma3:
         graph, size = self.graph, self.configuration.head_size
         with graph.scope(label):
             frequencies = (base ** -(np.arange(0, size, 2) / size)).astype(np.float32)
-            position = graph.add("Unsqueeze", graph.add("Cast", positions, to=onnx.TensorProto.FLOAT), graph.integers(2))
-            angles = graph.add("Mul", position, graph.constant(f"{label}.frequencies", frequencies), label="angles")
+            position = graph.add(
+                "Unsqueeze", graph.add("Cast", positions, to=onnx.TensorProto.FLOAT), graph.integers(2)
+            )
+            angles = graph.add(
+                "Mul", position, graph.constant(f"{label}.frequencies", frequencies), label="angles"
+            )
             return graph.add("Cos", angles), graph.add("Sin", angles)
 
     def masks(self, input_ids, attention_mask):
@@ -176,7 +183,9 @@ class Gemma3:
         with graph.scope("attention"):
             query = self.split_heads(self.linear(x, block + "attn_q.weight", "query"), sizes.heads, "query_heads")
             key = self.split_heads(self.linear(x, block + "attn_k.weight", "key"), sizes.key_heads, "key_heads")
-            value = self.split_heads(self.linear(x, block + "attn_v.weight", "value"), sizes.key_heads, "value_heads")
+            value = self.split_heads(
+                self.linear(x, block + "attn_v.weight", "value"), sizes.key_heads, "value_heads"
+            )
             query = self.rms_norm(query, block + "attn_q_norm.weight", "query_norm")
             key = self.rms_norm(key, block + "attn_k_norm.weight", "key_norm")
             query = self.operators.rotary(self.heads_first(query, "query_by_head"), *table, "query_rotary")
@@ -186,7 +195,9 @@ class Gemma3:
             present = [f"present.{layer}.key", f"present.{layer}.value"]
             mixed = self.operators.attention(query, key, value, mask, cache, present, sizes)
             mixed = self.heads_first(mixed, "by_token")  # [B, S, heads, head size]: the swap undoes itself
-            mixed = graph.add("Reshape", mixed, graph.integers(0, 0, sizes.heads * sizes.head_size), label="joined")
+            mixed = graph.add(
+                "Reshape", mixed, graph.integers(0, 0, sizes.heads * sizes.head_size), label="joined"
+            )
             return self.linear(mixed, block + "attn_output.weight", "output")
 
     def feed_forward(self, x, layer):
@@ -245,7 +256,10 @@ class Gemma3:
 
 
 def export(source, folder, opset):
-    """Writes the three files to `folder`; they appear only when all are complete. Returns the number of nodes."""
+    """Writes the three files to `folder`, and the terms of use that lie beside `source`. Returns the number of nodes.
+
+    The files appear only when all are complete.
+    """
     reader = GGUFReader(str(source))
     configuration = Configuration.of(reader)
     work = folder / f".export-{os.getpid()}"
@@ -257,10 +271,13 @@ def export(source, folder, opset):
         model = graph.model({"context_length": str(configuration.context), "license": "Gemma Terms of Use"})
         onnx.save(model, work / "model.onnx")
         onnx.checker.check_model(str(work / "model.onnx"))
-        write_tokenizer(source, work / "tokenizer.json")
+        write_tokenizer(reader, work / "tokenizer.json")
+        terms = [name for name in TERMS if (source.parent / name).exists()]
+        for name in terms:
+            shutil.copyfile(source.parent / name, work / name)
         # The graph goes last: where it stands, the rest is complete.
         (folder / "model.onnx").unlink(missing_ok=True)
-        for name in ("model.onnx.data", "tokenizer.json", "model.onnx"):
+        for name in (*terms, "model.onnx.data", "tokenizer.json", "model.onnx"):
             os.replace(work / name, folder / name)
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -73,7 +73,9 @@ class Graph:
             self.data.write(np.ascontiguousarray(chunk, dtype="<f4").data)
         length = self.data.tell() - offset
         if length != 4 * int(np.prod(shape)):
-            raise ValueError(f"weight '{name}' has {length} bytes; its shape {list(shape)} needs {4 * np.prod(shape)}")
+            raise ValueError(
+                f"weight '{name}' has {length} bytes; its shape {list(shape)} needs {4 * np.prod(shape)}"
+            )
         tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=shape)
         tensor.data_location = TensorProto.EXTERNAL
         for key, value in (("location", "model.onnx.data"), ("offset", offset), ("length", length)):

@@ -28,21 +28,31 @@ CONTROL = 3
 USER_DEFINED = 4
 
 # Google's files mark as special only what a decoder should drop; reserved `<unusedN>` tokens are plain added tokens.
-SPECIAL = {"<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>", "<start_of_image>", "<end_of_image>"}
+SPECIAL = {
+    "<pad>",
+    "<eos>",
+    "<bos>",
+    "<unk>",
+    "<start_of_turn>",
+    "<end_of_turn>",
+    "<start_of_image>",
+    "<end_of_image>",
+}
 
 SPACE = "\u2581"
 
 
-def read_pieces(path):
+def read_pieces(reader):
     """Returns the pieces, their scores and their kinds, each a list indexed by token id, and the id of `<bos>`.
 
     User-defined pieces win over all others: their score becomes 0, the best there is. Runs of spaces, which GGUF writes
     with plain spaces, get U+2581 back and count as normal pieces.
     """
-    fields = GGUFReader(str(path)).fields
-    contents = lambda key: fields["tokenizer.ggml." + key].contents()
+    contents = lambda key: reader.fields["tokenizer.ggml." + key].contents()
     if contents("model") != "llama":
-        raise ValueError(f"'{path}' holds a '{contents('model')}' tokenizer; this script reads SentencePiece ('llama')")
+        raise ValueError(
+            f"the GGUF file holds a '{contents('model')}' tokenizer; this script reads SentencePiece ('llama')"
+        )
     pieces, scores, kinds = contents("tokens"), contents("scores"), contents("token_type")
     for index, kind in enumerate(kinds):
         if kind == USER_DEFINED:
@@ -129,9 +139,9 @@ def tokenizer_json(pieces, scores, kinds, bos):
     }
 
 
-def write_tokenizer(gguf, output):
-    """Writes `output` in one step: a reader sees the whole file or none."""
-    contents = tokenizer_json(*read_pieces(gguf))
+def write_tokenizer(reader, output):
+    """Writes the tokenizer of an open GGUF file to `output`, whole or not at all. Returns what was written."""
+    contents = tokenizer_json(*read_pieces(reader))
     temporary = Path(f"{output}.tmp")
     with open(temporary, "w", encoding="utf-8") as file:
         json.dump(contents, file, ensure_ascii=False, indent=None, separators=(",", ":"))
@@ -144,7 +154,7 @@ def main():
     parser.add_argument("gguf", type=Path)
     parser.add_argument("output", type=Path)
     options = parser.parse_args()
-    contents = write_tokenizer(options.gguf, options.output)
+    contents = write_tokenizer(GGUFReader(str(options.gguf)), options.output)
     model = contents["model"]
     print(
         f"{options.output}: {len(model['vocab'])} pieces, {len(model['merges'])} merges, "

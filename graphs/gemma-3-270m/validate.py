@@ -71,7 +71,9 @@ def check_prompt(decoder, case):
     decoder.start()
     logits = decoder.step([case["prompt_ids"]])[0]
     difference = max(abs(float(logits[token]) - value) for token, value in case["first_step_top10"])
-    failures = [] if difference <= LOGIT_TOLERANCE else [f"{case['prompt']!r}: first logits differ by {difference:.3g}"]
+    failures = (
+        [] if difference <= LOGIT_TOLERANCE else [f"{case['prompt']!r}: first logits differ by {difference:.3g}"]
+    )
     for step, (token, gap) in enumerate(zip(case["generated_ids"], case["top1_top2_gap"])):
         chosen = int(logits.argmax())
         if chosen != token:
@@ -118,8 +120,12 @@ def main():
             failures.append(f"tokenizer: text after {case['prompt']!r} decodes differently")
         steps, difference, failed = check_prompt(decoder, case)
         failures += failed
-        print(f"{steps:3d} of {len(case['generated_ids'])} tokens equal, logits within {difference:.1e}: {case['prompt'][:60]!r}")
-    difference, failed = check_padding(decoder, sorted(cases, key=lambda c: len(c["prompt_ids"]))[::len(cases) - 1])
+        print(
+            f"{steps:3d} of {len(case['generated_ids'])} tokens equal, logits within {difference:.1e}: {case['prompt'][:60]!r}"
+        )
+    difference, failed = check_padding(
+        decoder, sorted(cases, key=lambda c: len(c["prompt_ids"]))[:: len(cases) - 1]
+    )
     failures += failed
     print(f"left-padded batch of two: logits within {difference:.1e}")
     print("\n".join(failures) or "all checks passed")
