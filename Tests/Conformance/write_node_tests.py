@@ -181,7 +181,9 @@ def main():
     if is_current(folder):
         return
     if folder.exists() and any(folder.iterdir()) and not (folder / "manifest.json").exists():
-        sys.exit(f"write_node_tests.py: '{options.folder}' is not empty and holds no manifest.json; it is left alone")
+        sys.exit(
+            f"write_node_tests.py: '{options.folder}' is not empty and holds no manifest.json; it is left alone"
+        )
     count = write_all(folder)
     print(f"{count} node tests of onnx {onnx.__version__} in {options.folder}", file=sys.stderr)
 

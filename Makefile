@@ -1,0 +1,119 @@
+# Everyday commands. `make run` is the one to start with; `make help` lists the rest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+# What `make run` writes about, and how much.
+PROMPT ?= The capital of France is
+TOKENS ?= 64
+
+CACHE := .cache
+PYTHON := $(CACHE)/venv/bin/python
+VENV := $(CACHE)/venv/.ready
+TANDEM := .build/release/tandem
+GEMMA := $(CACHE)/gemma-3-270m
+SMALL := graphs/tandem-8m
+NODE_TESTS := $(CACHE)/node-tests
+# Where the tests look for the ONNX backend tests.
+export TANDEM_NODE_TESTS := $(CURDIR)/$(NODE_TESTS)
+
+.PHONY: run build setup venv gemma test conformance bench proto format lint clean help
+
+run: ## The main job: fetch and export Gemma 3 270M once, compile it once, write text. PROMPT="..." TOKENS=64
+run: setup build
+	@if make gemma; then
+	  model=$(GEMMA)
+	else
+	  echo "Gemma 3 270M is not here (see above); running the small graph of this repository, $(SMALL), instead." >&2
+	  model=$(SMALL)
+	fi
+	plan=$(CACHE)/$$(basename $$model).plan
+	make MODEL=$$model $$plan
+	$(TANDEM) run $$plan --prompt "$$PROMPT" -n "$$TOKENS" --stats
+
+export PROMPT TOKENS
+
+build: ## After a change to the sources: the release build of `tandem`.
+build: setup
+	@swift build -c release --product tandem
+
+setup: ## On a new machine (all other targets do it too): C libraries from Debian, a check for Swift.
+	@bash .ci/setup
+
+venv: ## Before running the Python scripts by hand: .cache/venv with their packages from PyPI.
+venv: $(VENV)
+
+gemma: ## To get the model without running it: .cache/gemma-3-270m with graph, weights, tokenizer and terms of use.
+gemma: $(GEMMA)/model.onnx
+
+test: ## Before a commit, and in continuous integration: everything that is tested.
+test: setup $(NODE_TESTS)/manifest.json
+	@swift build --build-tests
+	swift test --skip-build
+
+conformance: ## After a change to an operator: only the ONNX backend node tests.
+conformance: setup $(NODE_TESTS)/manifest.json
+	@swift test --filter Conformance
+
+bench: ## For numbers: decoding against ONNX Runtime on the same graph, in turns. ROUNDS=5
+bench: setup build gemma $(CACHE)/venv/.check
+	@make MODEL=$(GEMMA) $(CACHE)/gemma-3-270m.plan
+	$(PYTHON) Benchmarks/decode_vs_ort.py --tandem $(TANDEM) --rounds $(or $(ROUNDS),5) \
+	  $(CACHE)/gemma-3-270m.plan $(GEMMA)/model.onnx
+
+proto: ## After a change to a .proto file: the C code in CONNX and CPlan (needs protobuf-c-compiler).
+	@command -v protoc-c > /dev/null || { echo "proto: no protoc-c; apt-get install protobuf-c-compiler" >&2; exit 1; }
+	for file in Sources/CONNX/onnx Sources/CPlan/plan; do
+	  folder=$$(dirname $$file) name=$$(basename $$file)
+	  (cd $$folder && protoc-c --c_out=. $$name.proto)
+	  mv $$file.pb-c.h $$folder/include/
+	  sed -i "s|#include \"$$name.pb-c.h\"|#include \"include/$$name.pb-c.h\"|" $$file.pb-c.c
+	done
+
+format: ## Before a commit: lays out the Swift sources.
+	@swift format --in-place --recursive --parallel Package.swift Sources Tests
+
+lint: ## To see what `format` would change and what it cannot.
+	@swift format lint --strict --recursive --parallel Package.swift Sources Tests
+
+clean: ## To start over: removes builds and plans; keeps the fetched model (remove .cache to drop that too).
+	@rm -rf .build $(CACHE)/*.plan $(NODE_TESTS)
+
+help: ## This list.
+	@grep -hE '^[a-z]+: ##' Makefile | sed -E 's/^([a-z]+): ## /\1\t/' | expand -t 13
+
+# Files
+
+$(VENV): graphs/requirements.txt
+	@echo "venv: installing the packages of $< from PyPI into $(CACHE)/venv" >&2
+	python3 -m venv --clear $(CACHE)/venv
+	if ! $(PYTHON) -m pip install --quiet --disable-pip-version-check -r $<; then
+	  echo "venv: no packages from PyPI; is there a network connection?" >&2
+	  exit 1
+	fi
+	touch $@
+
+$(CACHE)/venv/.check: graphs/requirements-check.txt $(VENV)
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+# Made once: no prerequisites, so that what is here works without a network.
+$(GEMMA)/model.onnx:
+	@make venv
+	file=$$($(PYTHON) graphs/gemma-3-270m/fetch.py $(GEMMA))
+	echo "exporting Gemma 3 270M to $(GEMMA) (once, about a minute, 1.1 GB)" >&2
+	$(PYTHON) graphs/gemma-3-270m/export.py "$$file" $(GEMMA)
+
+# Compiled again when the graph or the compiler is newer.
+$(CACHE)/%.plan: $(MODEL)/model.onnx $(MODEL)/tokenizer.json $(TANDEM)
+	@mkdir -p $(CACHE)
+	$(TANDEM) convert $(MODEL)/model.onnx --tokenizer $(MODEL)/tokenizer.json -o $@
+
+$(TANDEM): ;
+
+$(NODE_TESTS)/manifest.json: Tests/Conformance/write_node_tests.py $(VENV)
+	@$(PYTHON) $< $(NODE_TESTS)
+	touch $@
