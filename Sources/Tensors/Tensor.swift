@@ -15,17 +15,31 @@ public final class TensorStorage: @unchecked Sendable {
   public let base: UnsafeMutableRawPointer
   public let byteCount: Int
   private let owner: (any AnyObject & Sendable)?
+  /// Bytes to unmap at the end; 0 when the memory came from the allocator or belongs to an owner.
+  private let mappedByteCount: Int
+
+  /// From this size on, memory comes straight from the system: zero pages that cost nothing until touched.
+  private static let mappingThreshold = 1 << 20
 
   /// Zeroed memory aligned to ``alignment``.
   public init(byteCount: Int) {
-    let size = max(1, (byteCount + Self.alignment - 1) / Self.alignment * Self.alignment)
-    var pointer: UnsafeMutableRawPointer?
-    let status = posix_memalign(&pointer, Self.alignment, size)
-    precondition(status == 0 && pointer != nil, "out of memory: \(size) bytes")
-    base = pointer!
-    base.initializeMemory(as: UInt8.self, repeating: 0, count: size)
     self.byteCount = byteCount
     owner = nil
+    if byteCount >= Self.mappingThreshold {
+      let mapping = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+      guard let mapping, mapping != MAP_FAILED else { fatalError("out of memory: \(byteCount) bytes") }
+      base = mapping
+      mappedByteCount = byteCount
+      return
+    }
+    let size = max(1, (byteCount + Self.alignment - 1) / Self.alignment * Self.alignment)
+    var pointer: UnsafeMutableRawPointer?
+    guard posix_memalign(&pointer, Self.alignment, size) == 0, let pointer else {
+      fatalError("out of memory: \(size) bytes")
+    }
+    base = pointer
+    base.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+    mappedByteCount = 0
   }
 
   /// A view of memory that `owner` keeps alive. It is never written through this object.
@@ -33,9 +47,12 @@ public final class TensorStorage: @unchecked Sendable {
     self.base = UnsafeMutableRawPointer(mutating: base)
     self.byteCount = byteCount
     self.owner = owner
+    mappedByteCount = 0
   }
 
-  deinit { if owner == nil { free(base) } }
+  deinit {
+    if mappedByteCount > 0 { munmap(base, mappedByteCount) } else if owner == nil { free(base) }
+  }
 }
 
 /// A dense row-major tensor with concrete extents.
@@ -82,6 +99,13 @@ extension Tensor {
     precondition(MemoryLayout<T>.stride == element.byteCount && values.count == shape.reduce(1, *))
     self.init(element, shape)
     values.withUnsafeBytes { base.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(base), byteCount: $0.count) }
+  }
+
+  /// A copy of `bytes`, which must have exactly the size of the tensor.
+  public init(_ element: ElementType, _ shape: [Int], bytes: UnsafeRawBufferPointer) {
+    self.init(element, shape)
+    precondition(bytes.count == byteCount)
+    if let source = bytes.baseAddress { base.copyMemory(from: source, byteCount: bytes.count) }
   }
 
   public init(f32 values: [Float], _ shape: [Int]? = nil) { self.init(.f32, shape ?? [values.count], values: values) }

@@ -17,6 +17,7 @@ public enum KernelTable {
       ScatterKernels.entries,
       SelectionKernels.entries,
       [TopKKernel.entry],
+      StateKernels.entries,
     ]
     return Dictionary(families.joined().map { ($0.name, $0) }) { first, _ in
       preconditionFailure("two kernels are named '\(first.name)'")

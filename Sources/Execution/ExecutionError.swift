@@ -1,0 +1,32 @@
+/// A plan cannot be run, or a run failed.
+public struct ExecutionError: Error, CustomStringConvertible, Sendable {
+  public enum Code: Sendable {
+    /// The caller's tensors or sizes do not fit.
+    case invalidInput
+    /// The plan needs something that this build does not have.
+    case unsupported
+  }
+
+  public let code: Code
+  /// Lower case: where, what was found, and what would be accepted.
+  public let message: String
+
+  public var description: String { message }
+
+  static func missingInput(_ name: String, _ type: String) -> ExecutionError {
+    ExecutionError(code: .invalidInput, message: "input '\(name)' has no tensor, accepted is \(type)")
+  }
+  static func unknownInput(_ name: String, accepted: [String]) -> ExecutionError {
+    ExecutionError(
+      code: .invalidInput,
+      message: "there is no input '\(name)', accepted are \(accepted.map { "'\($0)'" }.joined(separator: ", "))")
+  }
+  static func input(_ name: String, found: String, accepted: String) -> ExecutionError {
+    ExecutionError(code: .invalidInput, message: "input '\(name)': found \(found), accepted is \(accepted)")
+  }
+  static func conflict(_ name: String, axis: Int, found: Int, dim: String, bound: Int) -> ExecutionError {
+    ExecutionError(
+      code: .invalidInput,
+      message: "input '\(name)': axis \(axis) is \(found), but '\(dim)' is \(bound) in another input")
+  }
+}

@@ -1,0 +1,223 @@
+public import Kernels
+public import PlanFormat
+public import Tensors
+
+/// Runs one function of a plan: binds inputs, executes steps in order, keeps caches between runs.
+///
+/// Weights are used in place from the mapping. Not safe to use from two threads at once.
+public final class Executor {
+  /// What a run computes.
+  public enum Scope: Sendable {
+    /// All steps: every output is valid afterwards.
+    case everything
+    /// Only what caches depend on: prompt chunks whose outputs nobody reads.
+    case states
+  }
+
+  public let function: Function
+  public let plan: PlanFile
+  private let steps: [PreparedStep]
+  private let stateSteps: [Int]
+  private let table: UnsafeMutablePointer<TensorView>
+  private let memory: SlotMemory
+  private let resources: Resources
+  private var states: [StateMemory] = []
+  private var bound: [Int: Tensor] = [:]
+  private let stateInputs: Set<Int>
+
+  struct PreparedStep {
+    let kernel: any Kernel
+    let operands: UnsafeBufferPointer<Int32>
+    let results: UnsafeBufferPointer<Int32>
+  }
+
+  /// Prepares a function for running.
+  ///
+  /// - Parameters:
+  ///   - name: the function; the first one when nil.
+  ///   - pool: threads that kernels share.
+  /// - Throws: ``ExecutionError`` when the plan has no such function or needs a kernel that this build lacks.
+  public init(_ plan: PlanFile, function name: String? = nil, pool: ThreadPool) throws(ExecutionError) {
+    guard let function = name == nil ? plan.program.functions.first : plan.program.functions.first(where: { $0.name == name })
+    else {
+      throw ExecutionError(code: .invalidInput, message: "'\(plan.path)': there is no function '\(name ?? "")'")
+    }
+    self.plan = plan
+    self.function = function
+    var prepared: [PreparedStep] = []
+    for step in function.steps { prepared.append(try Self.prepare(step, plan)) }
+    steps = prepared
+    stateSteps = function.steps.indices.filter { function.steps[$0].feedsState }
+    resources = Resources(pool: pool)
+    stateInputs = Set(function.states.map(\.input))
+    table = .allocate(capacity: max(1, function.values.count))
+    let empty = TensorView(UnsafeMutableRawPointer(bitPattern: 64)!, .u8, Extents(repeating: 0, count: 1))
+    table.initialize(repeating: empty, count: max(1, function.values.count))
+    var slots = [Int32](repeating: -1, count: function.values.count)
+    for (index, value) in function.values.enumerated() {
+      switch value.place {
+      case .weight(let weight): table[index] = TensorView(plan.tensor(plan.program.weights[weight]))
+      case .slot(let slot): slots[index] = Int32(slot)
+      case .external: break
+      }
+    }
+    memory = SlotMemory(slotOfValue: slots, slotCount: function.slotCount)
+  }
+
+  deinit {
+    for step in steps {
+      step.operands.deallocate()
+      step.results.deallocate()
+    }
+    table.deallocate()
+  }
+
+  private static func prepare(_ step: Function.Step, _ plan: PlanFile) throws(ExecutionError) -> PreparedStep {
+    guard let entry = KernelTable.entries[step.kernel] else {
+      throw ExecutionError(
+        code: .unsupported, message: "'\(plan.path)': step '\(step.location)' needs the kernel '\(step.kernel)', which this build lacks")
+    }
+    do throws(KernelError) {
+      return PreparedStep(
+        kernel: try entry.prepare(step.attributes), operands: step.operands.copied(), results: step.results.copied())
+    } catch {
+      throw ExecutionError(code: .unsupported, message: "step '\(step.location)' (\(step.kernel)): \(error.message)")
+    }
+  }
+
+  // MARK: Inputs and states
+
+  /// The inputs that the caller binds: all but the states.
+  public var freeInputs: [Function.Port] { function.inputs.filter { !stateInputs.contains($0.value) } }
+
+  /// Makes empty caches.
+  ///
+  /// - Parameters:
+  ///   - capacity: positions that fit.
+  ///   - sizes: values for the symbols in the other dims, such as the batch.
+  public func allocateStates(capacity: Int, sizes: [String: Int]) throws(ExecutionError) {
+    states = []
+    for state in function.states {
+      let type = function.type(of: state.input)
+      var shape: [Int] = []
+      for (axis, dim) in type.shape.enumerated() {
+        guard let extent = axis == state.axis ? 0 : dim.evaluated(sizes) else {
+          throw ExecutionError(
+            code: .invalidInput, message: "cache '\(function.values[state.input].name)': size '\(dim)' is not bound")
+        }
+        shape.append(extent)
+      }
+      states.append(StateMemory(state, type.element, shape: shape, capacity: capacity))
+    }
+  }
+
+  /// Positions filled in the caches.
+  public var stateLength: Int { states.first?.length ?? 0 }
+
+  /// Forgets all positions from `length` on.
+  public func truncateStates(to length: Int) {
+    for index in states.indices { states[index].length = min(states[index].length, length) }
+  }
+
+  /// Fills the caches from tensors: their extent along the appended axis becomes the length.
+  ///
+  /// - Parameter extra: positions to leave room for.
+  public func loadStates(_ tensors: [String: Tensor], extra: Int) throws(ExecutionError) {
+    states = []
+    for state in function.states {
+      let name = function.values[state.input].name
+      let type = function.type(of: state.input)
+      guard let tensor = tensors[name] else { throw .missingInput(name, "\(type)") }
+      try check(name, tensor, type)
+      let length = tensor.shape[state.axis]
+      var memory = StateMemory(state, type.element, shape: tensor.shape, capacity: max(1, length + extra))
+      memory.length = length
+      StridedCopy.run(from: TensorView(tensor), to: memory.view)
+      states.append(memory)
+    }
+  }
+
+  /// Binds an input for the next runs.
+  public func bind(_ name: String, _ tensor: Tensor) throws(ExecutionError) {
+    guard let port = function.inputs.first(where: { $0.name == name }) else {
+      throw .unknownInput(name, accepted: function.inputs.map(\.name))
+    }
+    try check(name, tensor, function.type(of: port.value))
+    bound[port.value] = tensor
+    table[port.value] = TensorView(tensor)
+  }
+
+  private func check(_ name: String, _ tensor: Tensor, _ type: TensorType) throws(ExecutionError) {
+    guard tensor.element == type.element, tensor.rank == type.rank,
+      zip(tensor.shape, type.shape).allSatisfy({ $1.constant == nil || $1.constant == $0 })
+    else { throw .input(name, found: "\(tensor.type)", accepted: "\(type)") }
+  }
+
+  /// Checks that sizes with one name agree over all inputs.
+  public func checkSizes() throws(ExecutionError) {
+    var sizes: [String: Int] = [:]
+    for port in function.inputs {
+      let view = table[port.value]
+      for (axis, dim) in function.type(of: port.value).shape.enumerated() {
+        guard let symbol = dim.symbol, axis < view.rank else { continue }
+        let extent = view.shape[axis]
+        if let bound = sizes[symbol], bound != extent {
+          throw .conflict(port.name, axis: axis, found: extent, dim: symbol, bound: bound)
+        }
+        sizes[symbol] = extent
+      }
+    }
+  }
+
+  // MARK: Running
+
+  /// Executes the steps; caches grow by the positions that were fed.
+  ///
+  /// - Throws: ``ExecutionError`` naming the step. Caches keep their previous length then.
+  public func run(_ scope: Scope = .everything) throws(ExecutionError) {
+    for port in freeInputs where bound[port.value] == nil {
+      throw .missingInput(port.name, "\(function.type(of: port.value))")
+    }
+    for state in states { table[state.state.input] = state.view }
+    if scope == .everything {
+      for index in steps.indices { try run(index) }
+    } else {
+      for index in stateSteps { try run(index) }
+    }
+    for index in states.indices {
+      states[index].length = table[states[index].state.output].shape[states[index].state.axis]
+    }
+  }
+
+  private func run(_ index: Int) throws(ExecutionError) {
+    let step = steps[index]
+    let call = KernelCall(
+      table: table, operandIDs: step.operands, resultIDs: step.results, memory: memory, resources: resources)
+    do throws(KernelError) {
+      try step.kernel.run(call)
+    } catch {
+      let source = function.steps[index]
+      throw ExecutionError(
+        code: error.code == .unsupported ? .unsupported : .invalidInput,
+        message: "step '\(source.location)' (\(source.kernel)): \(error.message)")
+    }
+    resources.reset()
+  }
+
+  /// An output of the last run: valid until the next one.
+  public func output(_ name: String) -> TensorView? {
+    function.outputs.first { $0.name == name }.map { table[$0.value] }
+  }
+
+  /// Bytes of memory for temporaries and caches.
+  public var workingByteCount: Int { memory.byteCount + states.reduce(0) { $0 + $1.storage.byteCount } }
+}
+
+extension [Int32] {
+  /// A copy that lives until it is deallocated.
+  fileprivate func copied() -> UnsafeBufferPointer<Int32> {
+    let buffer = UnsafeMutableBufferPointer<Int32>.allocate(capacity: count)
+    _ = buffer.initialize(from: self)
+    return UnsafeBufferPointer(buffer)
+  }
+}

@@ -1,0 +1,31 @@
+import PlanFormat
+import Tensors
+
+/// The memory of one cache: room for `capacity` positions, of which `length` are filled.
+struct StateMemory {
+  let state: Function.State
+  let storage: TensorStorage
+  let element: ElementType
+  /// Extents of the whole buffer; the appended axis has the capacity.
+  private let buffer: Extents
+  var length = 0
+
+  /// - Parameter shape: extents of the input; the appended axis is replaced by the capacity.
+  init(_ state: Function.State, _ element: ElementType, shape: [Int], capacity: Int) {
+    var extents = Extents(shape)
+    extents[state.axis] = capacity
+    self.state = state
+    self.element = element
+    buffer = extents
+    storage = TensorStorage(byteCount: extents.product * element.byteCount)
+  }
+
+  var capacity: Int { buffer[state.axis] }
+
+  /// The filled part.
+  var view: TensorView {
+    var view = TensorView(storage.base, element, buffer)
+    view.shape[state.axis] = length
+    return view
+  }
+}

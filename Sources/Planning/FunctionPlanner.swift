@@ -1,0 +1,144 @@
+import GraphIR
+import Kernels
+import PlanFormat
+import Tensors
+
+/// Lowers one function.
+struct FunctionPlanner {
+  private let name: String
+  private let graph: Graph
+  /// Nodes in execution order that become steps.
+  private var order: [NodeID] = []
+  private var function: PlanFormat.Function
+  private var indices: [ValueID: Int] = [:]
+  private var types: [TensorType: Int] = [:]
+
+  init(_ source: Module.Function, _ packer: inout WeightPacker) {
+    name = source.name
+    graph = source.graph
+    function = PlanFormat.Function(name: name)
+  }
+
+  consuming func plan(_ packer: inout WeightPacker) throws(Planner.Failure) -> PlanFormat.Function {
+    for id in graph.inputs { function.inputs.append(.init(name: graph[id].name, value: add(id, .external))) }
+    var steps: [NodeID] = []
+    for id in graph.order where !pack(graph[id], &packer) { steps.append(id) }
+    order = steps
+    for id in order { try addStep(graph[id], &packer) }
+    for output in graph.outputs {
+      guard let value = index(of: output.value, &packer) else { continue }
+      function.outputs.append(.init(name: output.name, value: value))
+    }
+    addStates()
+    markStateSteps()
+    SlotAllocator(function, aliases: aliases()).place(&function)
+    return function
+  }
+
+  // MARK: Values
+
+  private mutating func add(_ id: ValueID, _ place: PlanFormat.Function.Place) -> Int {
+    let value = graph[id]
+    let type = types[value.type] ?? function.types.count
+    if type == function.types.count {
+      types[value.type] = type
+      function.types.append(value.type)
+    }
+    let index = function.values.count
+    function.values.append(.init(name: value.name, type: type, place: place))
+    indices[id] = index
+    return index
+  }
+
+  /// The index of a value that some step or output reads; constants are packed on first use.
+  private mutating func index(of id: ValueID?, _ packer: inout WeightPacker) -> Int? {
+    guard let id else { return nil }
+    if let index = indices[id] { return index }
+    guard let name = graph.constantName(of: id) else { return nil }
+    return add(id, .weight(packer.index(of: name)))
+  }
+
+  /// Turns the transposition of a constant matrix into a constant stored that way.
+  private mutating func pack(_ node: Node, _ packer: inout WeightPacker) -> Bool {
+    guard node.operation == "transpose", let name = graph.constantName(of: node.operands[0]),
+      let result = node.results[0], graph[result].type.rank == 2,
+      node.attributes.ints("perm") ?? [1, 0] == [1, 0]
+    else { return false }
+    _ = add(result, .weight(packer.index(of: name, .transposed)))
+    return true
+  }
+
+  // MARK: Steps
+
+  private mutating func addStep(_ node: Node, _ packer: inout WeightPacker) throws(Planner.Failure) {
+    guard let entry = KernelTable.entries[node.operation] else {
+      throw Planner.Failure(message: "node '\(node.location)': there is no kernel for '\(node.operation)'")
+    }
+    var attributes = node.attributes
+    var operands: [Int32] = []
+    for (position, operand) in node.operands.enumerated() {
+      if node.operation == "linear", position == 1, attributes.bool("transposed", default: false),
+        let name = graph.constantName(of: operand), let operand
+      {
+        // Steps read rows of the transposed matrix: a value of its own beside any dense use of the constant.
+        let value = graph[operand]
+        let swapped = TensorType(value.type.element, value.type.shape.reversed())
+        let type = types[swapped] ?? function.types.count
+        if type == function.types.count {
+          types[swapped] = type
+          function.types.append(swapped)
+        }
+        function.values.append(
+          .init(name: "\(value.name).T", type: type, place: .weight(packer.index(of: name, .transposed))))
+        operands.append(Int32(function.values.count - 1))
+        attributes["transposed"] = nil
+        continue
+      }
+      operands.append(index(of: operand, &packer).map { Int32($0) } ?? -1)
+    }
+    do throws(KernelError) {
+      _ = try entry.prepare(attributes)
+    } catch {
+      throw Planner.Failure(message: "node '\(node.location)' (\(node.operation)): \(error.message)")
+    }
+    let results = node.results.map { result in result.map { Int32(add($0, .slot(-1))) } ?? -1 }
+    function.steps.append(
+      .init(
+        kernel: node.operation, operands: operands, results: results, attributes: attributes,
+        location: node.location, feedsState: false))
+  }
+
+  /// Values whose memory a result may share.
+  private func aliases() -> [Int: Int] {
+    var aliases: [Int: Int] = [:]
+    for step in function.steps {
+      guard let operand = KernelTable.entries[step.kernel]?.aliasedOperand, operand < step.operands.count,
+        step.operands[operand] >= 0
+      else { continue }
+      for result in step.results where result >= 0 { aliases[Int(result)] = Int(step.operands[operand]) }
+    }
+    return aliases
+  }
+
+  // MARK: States
+
+  /// A cache is a state when an input is appended to in place and the result is an output.
+  private mutating func addStates() {
+    let inputs = Set(function.inputs.map(\.value))
+    let outputs = Set(function.outputs.map(\.value))
+    for step in function.steps where step.kernel == "cache_append" {
+      let (past, present) = (Int(step.operands[0]), Int(step.results[0]))
+      guard inputs.contains(past), outputs.contains(present), let axis = step.attributes.int("axis") else { continue }
+      function.states.append(.init(input: past, output: present, axis: axis))
+    }
+  }
+
+  private mutating func markStateSteps() {
+    var needed = Set(function.states.map { Int32($0.output) })
+    for index in function.steps.indices.reversed() {
+      guard function.steps[index].results.contains(where: { needed.contains($0) }) else { continue }
+      function.steps[index].feedsState = true
+      needed.formUnion(function.steps[index].operands)
+    }
+  }
+}
