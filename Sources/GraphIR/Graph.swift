@@ -83,7 +83,9 @@ public struct Graph: Sendable {
 
   // MARK: Building
 
-  private mutating func add(_ name: String, _ type: TensorType, _ definition: Value.Definition, _ content: [Dim]?)
+  private mutating func add(
+    _ name: String, _ type: TensorType, _ definition: Value.Definition, _ content: [Dim]?
+  )
     -> ValueID
   {
     let id = ValueID(values.count)
@@ -110,9 +112,13 @@ public struct Graph: Sendable {
   }
 
   /// The value that stands for a module constant; one per constant and function.
-  public mutating func addConstant(_ name: String, _ type: TensorType, content: [Dim]? = nil) -> ValueID {
+  ///
+  /// - Parameter valueName: the name of the value where it is not to be that of the constant.
+  public mutating func addConstant(
+    _ name: String, _ type: TensorType, content: [Dim]? = nil, valueName: String? = nil
+  ) -> ValueID {
     if let id = constants[name] { return id }
-    let id = add(name, type, .constant(name), content)
+    let id = add(valueName ?? name, type, .constant(name), content)
     constants[name] = id
     return id
   }
@@ -191,7 +197,9 @@ public struct Graph: Sendable {
   /// Nodes that read each value, in execution order; a node that reads a value twice is listed twice.
   public func uses() -> [ValueID: [NodeID]] {
     var uses: [ValueID: [NodeID]] = [:]
-    for node in order { for operand in self[node].operands { if let operand { uses[operand, default: []].append(node) } } }
+    for node in order {
+      for operand in self[node].operands { if let operand { uses[operand, default: []].append(node) } }
+    }
     return uses
   }
 }

@@ -1,0 +1,69 @@
+#if canImport(Glibc)
+  import Glibc
+  private let putBytes = Glibc.write
+#else
+  import Darwin
+  private let putBytes = Darwin.write
+#endif
+
+/// A file that takes its place only when it is complete: written under another name, synced, then renamed.
+///
+/// Unless ``commit()`` is reached, nothing is left behind and an older file of that name stays as it was.
+public final class FileReplacement {
+  public let path: String
+  /// Bytes written so far.
+  public private(set) var offset = 0
+  private let temporaryPath: String
+  private var descriptor: Int32
+
+  public init(_ path: String) throws(FileError) {
+    self.path = path
+    temporaryPath = "\(path).tmp\(getpid())"
+    descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    if descriptor < 0 { throw FileError(path: path, doing: "create", code: errno) }
+  }
+
+  public func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+    var written = 0
+    while written < bytes.count {
+      // Linux writes at most 2 GiB at a time.
+      let step = putBytes(descriptor, bytes.baseAddress! + written, min(bytes.count - written, 1 << 30))
+      if step < 0, errno == EINTR { continue }
+      guard step >= 0 else { throw FileError(path: path, doing: "write", code: errno) }
+      written += step
+    }
+    offset += written
+  }
+
+  public func write(_ bytes: [UInt8]) throws(FileError) {
+    let result: Result<Void, FileError> = bytes.withUnsafeBytes { buffer in
+      do throws(FileError) { return .success(try write(buffer)) } catch { return .failure(error) }
+    }
+    try result.get()
+  }
+
+  /// Writes zeros up to the next multiple of `alignment`.
+  public func pad(to alignment: Int) throws(FileError) {
+    let count = (alignment - offset % alignment) % alignment
+    if count > 0 { try write([UInt8](repeating: 0, count: count)) }
+  }
+
+  /// Puts the file in its place.
+  public func commit() throws(FileError) {
+    guard fsync(descriptor) == 0, close(descriptor) == 0 else {
+      throw FileError(path: path, doing: "write", code: errno)
+    }
+    descriptor = -1
+    guard rename(temporaryPath, path) == 0 else {
+      let code = errno
+      unlink(temporaryPath)
+      throw FileError(path: path, doing: "write", code: code)
+    }
+  }
+
+  deinit {
+    if descriptor < 0 { return }
+    close(descriptor)
+    unlink(temporaryPath)
+  }
+}
