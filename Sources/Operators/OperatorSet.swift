@@ -13,6 +13,7 @@ public enum OperatorSet {
     BinaryOperators.arithmetic,
     BinaryOperators.logic,
     ReductionOperators.all,
+    LinearAlgebraOperators.all,
     ShapeOperators.all,
     IndexingOperators.all,
   ]

@@ -7,6 +7,7 @@ public enum KernelTable {
       ElementwiseKernels.binary,
       ElementwiseKernels.logic,
       ReductionKernels.entries,
+      LinearAlgebraKernels.entries,
       ShapeKernels.entries,
       ReshapeKernels.entries,
       JoinKernels.entries,
