@@ -14,6 +14,7 @@ public enum OperatorSet {
     BinaryOperators.logic,
     ReductionOperators.all,
     LinearAlgebraOperators.all,
+    NormalizationOperators.all,
     ShapeOperators.all,
     IndexingOperators.all,
   ]

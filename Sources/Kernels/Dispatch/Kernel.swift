@@ -44,21 +44,25 @@ public struct KernelEntry: Sendable {
   /// Whether f16 and bf16 operands are widened to f32 and results rounded back by the dispatcher,
   /// for kernels that themselves accept f32 only.
   public let widensNarrowFloats: Bool
+  /// Results that stay f32 when operands are widened: statistics.
+  public let keepsWide: [Int]
   private let body: @Sendable (Attributes) throws(KernelError) -> any Kernel
 
   public init(
     _ name: String, aliasing aliasedOperand: Int? = nil, widensNarrowFloats: Bool = false,
+    keepsWide: [Int] = [],
     make body: @escaping @Sendable (Attributes) throws(KernelError) -> any Kernel
   ) {
     self.name = name
     self.aliasedOperand = aliasedOperand
     self.widensNarrowFloats = widensNarrowFloats
+    self.keepsWide = keepsWide
     self.body = body
   }
 
   /// The kernel for these attributes.
   public func prepare(_ attributes: Attributes) throws(KernelError) -> any Kernel {
     let kernel = try body(attributes)
-    return widensNarrowFloats ? WideningKernel(kernel) : kernel
+    return widensNarrowFloats ? WideningKernel(kernel, keepsWide: keepsWide) : kernel
   }
 }

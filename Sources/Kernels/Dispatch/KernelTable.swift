@@ -8,6 +8,7 @@ public enum KernelTable {
       ElementwiseKernels.logic,
       ReductionKernels.entries,
       LinearAlgebraKernels.entries,
+      NormalizationKernels.entries,
       ShapeKernels.entries,
       ReshapeKernels.entries,
       JoinKernels.entries,

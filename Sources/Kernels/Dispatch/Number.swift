@@ -1,4 +1,5 @@
 import Foundation
+import Tensors
 
 /// A Swift number that portable kernels compute with. Integers wrap and never trap.
 protocol Number: BitwiseCopyable, Comparable, Numeric, Sendable {
@@ -80,6 +81,7 @@ extension UInt8: Number {}
 
 /// `Float` or `Double`, with the functions that kernels need.
 protocol Real: Number, BinaryFloatingPoint {
+  static var element: ElementType { get }
   static func exp(_ x: Self) -> Self
   static func expMinusOne(_ x: Self) -> Self
   static func log(_ x: Self) -> Self
@@ -120,6 +122,7 @@ extension Number where Self: Real {
 }
 
 extension Float: Real {
+  static var element: ElementType { .f32 }
   static func power(_ a: Float, _ b: Float) -> Float { Foundation.pow(a, b) }
   static func exp(_ x: Float) -> Float { Foundation.exp(x) }
   static func expMinusOne(_ x: Float) -> Float { Foundation.expm1(x) }
@@ -141,6 +144,7 @@ extension Float: Real {
 }
 
 extension Double: Real {
+  static var element: ElementType { .f64 }
   static func power(_ a: Double, _ b: Double) -> Double { Foundation.pow(a, b) }
   static func exp(_ x: Double) -> Double { Foundation.exp(x) }
   static func expMinusOne(_ x: Double) -> Double { Foundation.expm1(x) }

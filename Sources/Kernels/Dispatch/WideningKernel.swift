@@ -3,8 +3,13 @@ import Tensors
 /// Runs an f32 kernel on f16 or bf16 operands: widens them, and rounds f32 results to the operands' type.
 struct WideningKernel: Kernel {
   let inner: any Kernel
+  /// Results that are not rounded back.
+  let keepsWide: [Int]
 
-  init(_ inner: any Kernel) { self.inner = inner }
+  init(_ inner: any Kernel, keepsWide: [Int] = []) {
+    self.inner = inner
+    self.keepsWide = keepsWide
+  }
 
   func run(_ call: KernelCall) throws(KernelError) {
     guard let narrow = narrowElement(of: call) else { return try inner.run(call) }
@@ -26,7 +31,7 @@ struct WideningKernel: Kernel {
     try withExtendedLifetime(memory) { () throws(KernelError) in try inner.run(wide) }
     for index in 0..<results where call.isUsed(result: index) {
       let view = table[operands + index]
-      let element = view.element == .f32 ? narrow : view.element
+      let element = view.element == .f32 && !keepsWide.contains(index) ? narrow : view.element
       StridedCopy.convert(from: view, to: call.allocate(index, element, view.shape))
     }
   }
