@@ -9,6 +9,9 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 # What `make run` writes about, and how much.
 PROMPT ?= The capital of France is
 TOKENS ?= 64
+# As typed: a dollar sign in the prompt is no variable of make.
+override export PROMPT := $(value PROMPT)
+export TOKENS
 
 CACHE := .cache
 PYTHON := $(CACHE)/venv/bin/python
@@ -24,17 +27,15 @@ export TANDEM_NODE_TESTS := $(CURDIR)/$(NODE_TESTS)
 
 run: ## The main job: fetch and export Gemma 3 270M once, compile it once, write text. PROMPT="..." TOKENS=64
 run: setup build
-	@if make gemma; then
+	@if make -s gemma; then
 	  model=$(GEMMA)
 	else
 	  echo "Gemma 3 270M is not here (see above); running the small graph of this repository, $(SMALL), instead." >&2
 	  model=$(SMALL)
 	fi
 	plan=$(CACHE)/$$(basename $$model).plan
-	make MODEL=$$model $$plan
+	make -s MODEL=$$model $$plan
 	$(TANDEM) run $$plan --prompt "$$PROMPT" -n "$$TOKENS" --stats
-
-export PROMPT TOKENS
 
 build: ## After a change to the sources: the release build of `tandem`.
 build: setup
@@ -60,7 +61,7 @@ conformance: setup $(NODE_TESTS)/manifest.json
 
 bench: ## For numbers: decoding against ONNX Runtime on the same graph, in turns. ROUNDS=5
 bench: setup build gemma $(CACHE)/venv/.check
-	@make MODEL=$(GEMMA) $(CACHE)/gemma-3-270m.plan
+	@make -s MODEL=$(GEMMA) $(CACHE)/gemma-3-270m.plan
 	$(PYTHON) Benchmarks/decode_vs_ort.py --tandem $(TANDEM) --rounds $(or $(ROUNDS),5) \
 	  $(CACHE)/gemma-3-270m.plan $(GEMMA)/model.onnx
 
@@ -102,7 +103,7 @@ $(CACHE)/venv/.check: graphs/requirements-check.txt $(VENV)
 
 # Made once: no prerequisites, so that what is here works without a network.
 $(GEMMA)/model.onnx:
-	@make venv
+	@make -s venv
 	file=$$($(PYTHON) graphs/gemma-3-270m/fetch.py $(GEMMA))
 	echo "exporting Gemma 3 270M to $(GEMMA) (once, about a minute, 1.1 GB)" >&2
 	$(PYTHON) graphs/gemma-3-270m/export.py "$$file" $(GEMMA)
