@@ -71,7 +71,6 @@ proto: ## After a change to a .proto file: the C code in CONNX and CPlan (needs 
 	  folder=$$(dirname $$file) name=$$(basename $$file)
 	  (cd $$folder && protoc-c --c_out=. $$name.proto)
 	  mv $$file.pb-c.h $$folder/include/
-	  sed -i "s|#include \"$$name.pb-c.h\"|#include \"include/$$name.pb-c.h\"|" $$file.pb-c.c
 	done
 
 format: ## Before a commit: lays out the Swift sources.

@@ -6,7 +6,7 @@
 #define PROTOBUF_C__NO_DEPRECATED
 #endif
 
-#include "include/plan.pb-c.h"
+#include "plan.pb-c.h"
 void   tandem__plan__program__init
                      (Tandem__Plan__Program         *message)
 {
