@@ -17,5 +17,6 @@ public enum OperatorSet {
     NormalizationOperators.all,
     ShapeOperators.all,
     IndexingOperators.all,
+    CastingOperators.all,
   ]
 }

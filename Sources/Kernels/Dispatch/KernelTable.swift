@@ -18,8 +18,9 @@ public enum KernelTable {
       GatherKernels.entries,
       ScatterKernels.entries,
       SelectionKernels.entries,
-      [TopKKernel.entry],
       StateKernels.entries,
+      [TopKKernel.entry, UniqueKernel.entry],
+      CastKernels.entries,
     ]
     return Dictionary(families.joined().map { ($0.name, $0) }) { first, _ in
       preconditionFailure("two kernels are named '\(first.name)'")

@@ -19,7 +19,8 @@ enum RearrangeKernels {
 ///
 ///     depth to space, DCR:  [N, b, b, C/b2, H, W] -> axes 0 3 4 1 5 2 -> [N, C/b2, H*b, W*b]
 ///     depth to space, CRD:  [N, C/b2, b, b, H, W] -> axes 0 1 4 2 5 3
-///     space to depth:       [N, C, H/b, b, W/b, b] -> axes 0 3 5 1 2 4 -> [N, C*b2, H/b, W/b]
+///     space to depth, DCR:  [N, C, H/b, b, W/b, b] -> axes 0 3 5 1 2 4 -> [N, C*b2, H/b, W/b]
+///     space to depth, CRD:  [N, C, H/b, b, W/b, b] -> axes 0 1 3 5 2 4
 struct BlockRearrangement: Kernel {
   let block: Int
   let isDepthToSpace: Bool
@@ -48,7 +49,7 @@ struct BlockRearrangement: Kernel {
       shape = [n, c / (b * b), h * b, w * b]
     } else {
       split = [n, c, h / b, b, w / b, b]
-      order = [0, 3, 5, 1, 2, 4]
+      order = isColumnRowDepth ? [0, 1, 3, 5, 2, 4] : [0, 3, 5, 1, 2, 4]
       shape = [n, c * b * b, h / b, w / b]
     }
     let blocks = TensorView(x.base, x.element, Extents(split))

@@ -73,3 +73,22 @@ struct Compress: Operator {
     return [ValueFact(x.element, shape)]
   }
 }
+
+/// The distinct slices of an axis (or elements, without one), with first positions, inverse positions and counts.
+struct Unique: Operator {
+  let schema = OperatorSchema(
+    "unique", "The distinct slices of 'axis' (or elements), their first positions, each slice's place, and counts.",
+    operands: ["x"], results: 1...4, attributes: ["axis": .int, "sorted": .int])
+
+  func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
+    let x = try call.type(0)
+    let count = call.unknownDim()
+    guard let axis = call.attributes.int("axis") else {
+      return [ValueFact(x.element, [count]), ValueFact(.i64, [count]), ValueFact(.i64, [x.elementCount]), ValueFact(.i64, [count])]
+    }
+    var shape = x.shape
+    let resolved = try ShapeRules.axis(axis, rank: x.rank)
+    shape[resolved] = count
+    return [ValueFact(x.element, shape), ValueFact(.i64, [count]), ValueFact(.i64, [x.shape[resolved]]), ValueFact(.i64, [count])]
+  }
+}

@@ -20,7 +20,7 @@ struct DepthToSpace: Operator {
 struct SpaceToDepth: Operator {
   let schema = OperatorSchema(
     "space_to_depth", "Moves blocks of positions from space to channels: [N, C, H, W] -> [N, C*b2, H/b, W/b].",
-    operands: ["x"], attributes: ["blocksize!": .int])
+    operands: ["x"], attributes: ["blocksize!": .int, "mode": .string])
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
     let x = try call.type(0)

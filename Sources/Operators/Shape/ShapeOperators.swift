@@ -14,6 +14,6 @@ enum ShapeOperators {
 enum IndexingOperators {
   static let all: [any Operator] = [
     Gather(), GatherElements(), GatherND(), ScatterElements(), ScatterND(), TensorScatter(),
-    OneHot(), TopK(), NonZero(), Compress(),
+    OneHot(), TopK(), NonZero(), Compress(), Unique(),
   ]
 }
