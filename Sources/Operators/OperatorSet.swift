@@ -18,5 +18,6 @@ public enum OperatorSet {
     ShapeOperators.all,
     IndexingOperators.all,
     CastingOperators.all,
+    AttentionOperators.all,
   ]
 }
