@@ -65,5 +65,7 @@ let package = Package(
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
     tests("TensorsTests", ["Tensors"]),
     tests("GraphIRTests", ["GraphIR", "Tensors", "TestSupport"], exclude: ["Goldens"]),
+    tests(
+      "ReportsTests", ["Reports", "PlanFormat", "GraphIR", "Tensors", "TestSupport"], exclude: ["Goldens"]),
   ]
 )

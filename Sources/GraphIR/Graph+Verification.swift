@@ -84,15 +84,23 @@ private struct GraphVerifier {
   }
 
   private func text(_ value: ValueID) -> String {
-    exists(value) ? "'%\(Spelling.name(graph[value].name))'" : "value \(value.index)"
+    graph.contains(value) ? "'%\(Spelling.name(graph[value].name))'" : "value \(value.index)"
   }
 
-  private func exists(_ value: ValueID) -> Bool { Int(value.index) < graph.values.count }
+  /// What the value says that it is.
+  private func place(of value: ValueID) -> String {
+    switch graph[value].definition {
+    case .input(let index): "input \(index)"
+    case .constant(let name): "constant '@\(Spelling.name(name))'"
+    case .result(let node, let index): "result \(index) of node \(node.index)"
+    case .none: "removed"
+    }
+  }
 
   mutating func run() {
     for (index, input) in graph.inputs.enumerated() {
       if graph[input].definition != .input(index) {
-        report(.input, "input \(index), \(text(input)), is defined as \(graph[input].definition)")
+        report(.input, "input \(index), \(text(input)), is \(place(of: input))")
       }
       define(input)
     }
@@ -123,12 +131,12 @@ private struct GraphVerifier {
     let known = node.operands.map { $0.map { checkUse(of: $0) } ?? true }
     for (index, result) in node.results.enumerated() {
       guard let result else { continue }
-      guard exists(result) else {
+      guard graph.contains(result) else {
         report(.definition, "result \(index) is value \(result.index), which does not exist")
         continue
       }
       if graph[result].definition != .result(id, index) {
-        report(.definition, "result \(index), \(text(result)), is defined as \(graph[result].definition)")
+        report(.definition, "result \(index), \(text(result)), is \(place(of: result))")
       }
       define(result)
     }
@@ -142,7 +150,7 @@ private struct GraphVerifier {
 
   /// Whether a value may be used here.
   private mutating func checkUse(of value: ValueID) -> Bool {
-    guard exists(value) else {
+    guard graph.contains(value) else {
       report(.definition, "value \(value.index) does not exist")
       return false
     }
@@ -175,23 +183,11 @@ private struct GraphVerifier {
     if let complaint = schema.complaint(aboutOperands: node.operands.map { $0 != nil }) {
       report(.operands, "'\(schema.name)' \(complaint)")
     }
-    if !schema.results.contains(node.results.count) {
-      let accepted = schema.results.count == 1 ? "\(schema.results.lowerBound)" : "\(schema.results)"
-      report(.results, "'\(schema.name)' has \(node.results.count) results, accepted are \(accepted)")
+    if let complaint = schema.complaint(aboutResults: node.results.count) {
+      report(.results, "'\(schema.name)' \(complaint)")
     }
-    for (name, value) in node.attributes.values.sorted(by: { $0.key < $1.key }) {
-      guard let attribute = schema.attributes.first(where: { $0.name == name }) else {
-        let accepted =
-          schema.attributes.isEmpty ? "none" : schema.attributes.map(\.name).joined(separator: ", ")
-        report(.attributes, "'\(schema.name)' has no attribute '\(name)'; accepted: \(accepted)")
-        continue
-      }
-      if value.kind != attribute.kind {
-        report(.attributes, "attribute '\(name)' is of kind \(value.kind), accepted is \(attribute.kind)")
-      }
-    }
-    for attribute in schema.attributes where attribute.isRequired && node.attributes[attribute.name] == nil {
-      report(.attributes, "'\(schema.name)' needs attribute '\(attribute.name)'")
+    for complaint in schema.complaints(about: node.attributes) {
+      report(.attributes, "'\(schema.name)' \(complaint)")
     }
   }
 
@@ -208,7 +204,9 @@ private struct GraphVerifier {
       return report(.results, "'\(node.operation)' infers \(facts.count) of \(node.results.count) results")
     }
     for (result, fact) in zip(node.results, facts) {
-      guard let result, exists(result), !UnknownDims.agree(graph[result].type, fact.type) else { continue }
+      guard let result, graph.contains(result), !UnknownDims.agree(graph[result].type, fact.type) else {
+        continue
+      }
       report(.type, "\(text(result)) is recorded as \(graph[result].type), inferred is \(fact.type)")
     }
   }
@@ -220,29 +218,13 @@ private struct GraphVerifier {
     for output in graph.outputs {
       if output.name.isEmpty { report(.name, "an output has no name") }
       if !seen.insert(output.name).inserted { report(.name, "two outputs are named '\(output.name)'") }
-      if !exists(output.value) {
+      if !graph.contains(output.value) {
         report(.output, "output '\(output.name)' is value \(output.value.index), which does not exist")
       } else if case .constant(let name) = graph[output.value].definition {
         _ = checkConstant(output.value, name)
       } else if !defined.contains(output.value) {
         report(.output, "output '\(output.name)' is \(text(output.value)), which nothing defines")
       }
-    }
-  }
-}
-
-extension AttributeValue {
-  /// The kind that a schema declares for such a value.
-  public var kind: OperatorSchema.Attribute.Kind {
-    switch self {
-    case .int: .int
-    case .float: .float
-    case .string: .string
-    case .ints: .ints
-    case .floats: .floats
-    case .strings: .strings
-    case .element: .element
-    case .tensor: .tensor
     }
   }
 }

@@ -69,6 +69,9 @@ public struct Graph: Sendable {
 
   public func contains(_ node: NodeID) -> Bool { nodes[Int(node.index)] != nil }
 
+  /// Whether a value was ever made; it may have been removed since.
+  public func contains(_ value: ValueID) -> Bool { Int(value.index) < values.count }
+
   public func value(named name: String) -> ValueID? { names[name] }
 
   /// The node that computes a value, if one does.

@@ -17,4 +17,46 @@ extension OperatorSchema {
     }
     return nil
   }
+
+  /// What is wrong with a number of results; nil when it fits.
+  func complaint(aboutResults count: Int) -> String? {
+    if results.contains(count) { return nil }
+    let accepted = results.count == 1 ? "\(results.lowerBound)" : "\(results)"
+    return "has \(count) results, accepted are \(accepted)"
+  }
+
+  /// Everything that is wrong with attributes: unknown ones, other kinds, missing ones.
+  func complaints(about attributes: Attributes) -> [String] {
+    var complaints: [String] = []
+    for (name, value) in attributes.values.sorted(by: { $0.key < $1.key }) {
+      guard let attribute = self.attributes.first(where: { $0.name == name }) else {
+        let accepted = self.attributes.map(\.name).joined(separator: ", ")
+        complaints.append("has no attribute '\(name)'; accepted: \(accepted.isEmpty ? "none" : accepted)")
+        continue
+      }
+      if value.kind != attribute.kind {
+        complaints.append("takes attribute '\(name)' as \(attribute.kind), found \(value.kind)")
+      }
+    }
+    for attribute in self.attributes where attribute.isRequired && attributes[attribute.name] == nil {
+      complaints.append("needs attribute '\(attribute.name)'")
+    }
+    return complaints
+  }
+}
+
+extension AttributeValue {
+  /// The kind that a schema declares for such a value.
+  public var kind: OperatorSchema.Attribute.Kind {
+    switch self {
+    case .int: .int
+    case .float: .float
+    case .string: .string
+    case .ints: .ints
+    case .floats: .floats
+    case .strings: .strings
+    case .element: .element
+    case .tensor: .tensor
+    }
+  }
 }

@@ -28,7 +28,8 @@ extension Module {
   ///
   /// - Throws: ``FileError`` or ``ModuleFileError``.
   public init(contentsOf path: String, operators: OperatorTable) throws {
-    let text = String(decoding: try MappedFile(path).bytes, as: UTF8.self)
+    let file = try MappedFile(path)
+    let text = withExtendedLifetime(file) { String(decoding: file.bytes, as: UTF8.self) }
     var blobs: [Tensor] = []
     if text.contains("blob(") { blobs = try WeightsFile.read(Self.weightsPath(besides: path)) }
     do throws(ParseError) {

@@ -137,7 +137,10 @@ private struct FunctionElaboration {
   private func infer(
     _ node: NodeSyntax, _ definition: any Operator, _ operands: [ValueID?]
   ) throws(ParseError) -> [ValueFact] {
-    if let complaint = definition.schema.complaint(aboutOperands: operands.map { $0 != nil }) {
+    let schema = definition.schema
+    if let complaint = schema.complaint(aboutOperands: operands.map { $0 != nil })
+      ?? schema.complaint(aboutResults: node.results.count) ?? schema.complaints(about: node.attributes).first
+    {
       throw source.error("'\(node.operation)' \(complaint)", at: node.offset)
     }
     let facts: [ValueFact]

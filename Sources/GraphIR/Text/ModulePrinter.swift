@@ -95,8 +95,8 @@ struct ModulePrinter {
   // MARK: Nodes
 
   mutating func line(_ node: Node, in graph: Graph) -> String {
-    let results = node.results.map { $0.map { "%\(Spelling.name(graph[$0].name))" } ?? "_" }
-    let types = node.results.map { $0.map { graph[$0].type.description } ?? "_" }
+    let results = node.results.map { $0.map { Self.value($0, in: graph) } ?? "_" }
+    let types = node.results.map { $0.map { graph.contains($0) ? graph[$0].type.description : "?" } ?? "_" }
     let operands = node.operands.map { $0.map { Self.operand($0, in: graph) } ?? "_" }
     var line = results.isEmpty ? "" : results.joined(separator: ", ") + " = "
     line += "\(Spelling.word(node.operation))(\(operands.joined(separator: ", ")))"
@@ -113,8 +113,14 @@ struct ModulePrinter {
   }
 
   private static func operand(_ value: ValueID, in graph: Graph) -> String {
-    if let constant = graph.constantName(of: value) { return "@\(Spelling.name(constant))" }
-    return "%\(Spelling.name(graph[value].name))"
+    if graph.contains(value), let constant = graph.constantName(of: value) {
+      return "@\(Spelling.name(constant))"
+    }
+    return self.value(value, in: graph)
+  }
+
+  private static func value(_ value: ValueID, in graph: Graph) -> String {
+    graph.contains(value) ? "%\(Spelling.name(graph[value].name))" : "%?\(value.index)"
   }
 
   private mutating func attribute(_ value: AttributeValue) -> String {
