@@ -1,4 +1,4 @@
-public import Tensors
+import Tensors
 
 // Invariants of a function, by the code of their violation:
 //

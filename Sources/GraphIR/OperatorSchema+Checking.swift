@@ -1,3 +1,5 @@
+public import Tensors
+
 extension OperatorSchema {
   /// Fewest and most operands; the most is nil when the last operand is variadic.
   public var operandCount: (least: Int, most: Int?) {
