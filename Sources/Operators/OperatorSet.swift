@@ -18,6 +18,7 @@ public enum OperatorSet {
     ShapeOperators.all,
     IndexingOperators.all,
     CastingOperators.all,
+    QuantizationOperators.all,
     AttentionOperators.all,
   ]
 }

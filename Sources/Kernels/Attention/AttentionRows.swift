@@ -17,6 +17,30 @@ extension Double: AttentionScalar {
   static func hyperbolicTangent(_ x: Double) -> Double { Foundation.tanh(x) }
 }
 
+extension AttentionScalar {
+  /// The sum of products, in 16 fixed lanes and then the rest.
+  @inline(__always)
+  static func dot(_ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>, _ count: Int) -> Self {
+    var (lanes0, lanes1) = (SIMD8<Self>(repeating: 0), SIMD8<Self>(repeating: 0))
+    var index = 0
+    while index + 16 <= count {
+      let (x, y) = (UnsafeRawPointer(a + index), UnsafeRawPointer(b + index))
+      lanes0 += x.loadUnaligned(as: SIMD8<Self>.self) * y.loadUnaligned(as: SIMD8<Self>.self)
+      lanes1 +=
+        (x + MemoryLayout<SIMD8<Self>>.stride).loadUnaligned(as: SIMD8<Self>.self)
+        * (y + MemoryLayout<SIMD8<Self>>.stride).loadUnaligned(as: SIMD8<Self>.self)
+      index += 16
+    }
+    let lanes = lanes0 + lanes1
+    var sum = lanes.lowHalf.lowHalf + lanes.lowHalf.highHalf + (lanes.highHalf.lowHalf + lanes.highHalf.highHalf)
+    while index < count {
+      sum[0] += a[index] * b[index]
+      index += 1
+    }
+    return sum[0] + sum[1]
+  }
+}
+
 /// The rows of one attention call; blocks of rows may run concurrently.
 ///
 /// For each query row: (1) scores of the allowed keys, (2) their maximum, (3) exponentials and their sum,
@@ -61,7 +85,7 @@ struct AttentionRows<T: AttentionScalar>: Sendable {
     let computed = scores == nil ? low..<high : 0..<keys
     let keyBase = pointer(k, batch, group, 0)
     for key in computed {
-      var score = Self.dot(query, keyBase + key * k.strides[2], size)
+      var score = T.dot(query, keyBase + key * k.strides[2], size)
       if let scores, scoresMode == 0 { pointer(scores, batch, head, row)[key] = score }
       if softcap != 0 { score = softcap * T.hyperbolicTangent(score / softcap) }
       weights[key] = score
@@ -120,28 +144,6 @@ struct AttentionRows<T: AttentionScalar>: Sendable {
     }
     let factor = 1 / sum
     for key in keys { weights[key] *= factor }
-  }
-
-  /// The sum of products, in 16 fixed lanes and then the rest.
-  @inline(__always)
-  private static func dot(_ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ count: Int) -> T {
-    var (lanes0, lanes1) = (SIMD8<T>(repeating: 0), SIMD8<T>(repeating: 0))
-    var index = 0
-    while index + 16 <= count {
-      let (x, y) = (UnsafeRawPointer(a + index), UnsafeRawPointer(b + index))
-      lanes0 += x.loadUnaligned(as: SIMD8<T>.self) * y.loadUnaligned(as: SIMD8<T>.self)
-      lanes1 +=
-        (x + MemoryLayout<SIMD8<T>>.stride).loadUnaligned(as: SIMD8<T>.self)
-        * (y + MemoryLayout<SIMD8<T>>.stride).loadUnaligned(as: SIMD8<T>.self)
-      index += 16
-    }
-    let lanes = lanes0 + lanes1
-    var sum = lanes.lowHalf.lowHalf + lanes.lowHalf.highHalf + (lanes.highHalf.lowHalf + lanes.highHalf.highHalf)
-    while index < count {
-      sum[0] += a[index] * b[index]
-      index += 1
-    }
-    return sum[0] + sum[1]
   }
 
   @inline(__always)

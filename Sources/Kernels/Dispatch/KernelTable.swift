@@ -21,6 +21,7 @@ public enum KernelTable {
       StateKernels.entries,
       [TopKKernel.entry, UniqueKernel.entry],
       CastKernels.entries,
+      QuantizationKernels.entries,
       [AttentionKernel.entry, RotaryEmbeddingKernel.entry],
     ]
     return Dictionary(families.joined().map { ($0.name, $0) }) { first, _ in
