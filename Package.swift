@@ -67,5 +67,6 @@ let package = Package(
     tests("GraphIRTests", ["GraphIR", "Tensors", "TestSupport"], exclude: ["Goldens"]),
     tests(
       "ReportsTests", ["Reports", "PlanFormat", "GraphIR", "Tensors", "TestSupport"], exclude: ["Goldens"]),
+    tests("TokenizationTests", ["Tokenization"], resources: [.copy("Fixtures")]),
   ]
 )
