@@ -19,8 +19,9 @@ public final class Tokenizer: Sendable {
   public convenience init(compiling json: Data) throws(TokenizationError) {
     let bytes = try TokenizerDefinition(json: json).section()
     let storage = TensorStorage(byteCount: bytes.count)
-    bytes.withUnsafeBytes { UnsafeMutableRawBufferPointer(start: storage.base, count: bytes.count).copyMemory(from: $0) }
-    try self.init(section: UnsafeRawBufferPointer(start: storage.base, count: bytes.count), owner: storage)
+    let buffer = UnsafeMutableRawBufferPointer(start: storage.base, count: bytes.count)
+    buffer.copyBytes(from: bytes)
+    try self.init(section: UnsafeRawBufferPointer(buffer), owner: storage)
   }
 
   /// A tokenizer over the bytes of ``serialized()``, which it uses where they lie.

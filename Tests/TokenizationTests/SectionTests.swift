@@ -8,8 +8,9 @@ import Testing
   /// A tokenizer over a copy of `bytes`.
   private func load(_ bytes: [UInt8]) throws(TokenizationError) -> Tokenizer {
     let storage = TensorStorage(byteCount: bytes.count)
-    bytes.withUnsafeBytes { storage.base.copyMemory(from: $0.baseAddress ?? storage.base, byteCount: bytes.count) }
-    return try Tokenizer(section: UnsafeRawBufferPointer(start: storage.base, count: bytes.count), owner: storage)
+    let buffer = UnsafeMutableRawBufferPointer(start: storage.base, count: bytes.count)
+    buffer.copyBytes(from: bytes)
+    return try Tokenizer(section: UnsafeRawBufferPointer(buffer), owner: storage)
   }
 
   @Test(arguments: Fixture.names)
