@@ -69,5 +69,6 @@ let package = Package(
     tests(
       "ReportsTests", ["Reports", "PlanFormat", "GraphIR", "Tensors", "TestSupport"], exclude: ["Goldens"]),
     tests("TokenizationTests", ["Tokenization"], resources: [.copy("Fixtures")]),
+    tests("ONNXFormatTests", ["ONNXFormat", "Tensors"]),
   ]
 )

@@ -1,0 +1,47 @@
+internal import CONNX
+internal import CProtobufC
+import Foundation
+import Tensors
+
+extension ONNXModel {
+  /// The model as one protobuf message.
+  ///
+  /// - Throws: ``ONNXFormatError`` when it would exceed the 2 GB that protobuf readers accept.
+  public func encoded() throws(ONNXFormatError) -> [UInt8] {
+    let writer = MessageWriter()
+    let message = writer.model(self)
+    return try withExtendedLifetime(writer) { () throws(ONNXFormatError) in
+      let count = onnx__model_proto__get_packed_size(message)
+      guard count <= Int(Int32.max) else {
+        throw ONNXFormatError("needs \(count) bytes in one file, accepted are 2 GB; write tensors as external data")
+      }
+      return [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
+        written = onnx__model_proto__pack(message, buffer.baseAddress)
+      }
+    }
+  }
+
+  /// Writes the model to a file; every tensor of at least `limit` raw bytes goes to `PATH.data` beside it.
+  ///
+  /// Each file is written under a temporary name and then renamed.
+  /// - Parameter limit: nil keeps all tensors in the model file.
+  /// - Throws: ``ONNXFormatError`` when a file cannot be written or would exceed 2 GB.
+  public func write(to path: String, externalDataFrom limit: Int? = nil) throws(ONNXFormatError) {
+    var model = self
+    if let limit {
+      let data = OutputFile(path + ".data")
+      try data.open()
+      for index in model.graph.initializers.indices {
+        guard case .raw(let bytes) = model.graph.initializers[index].payload, bytes.count >= limit else { continue }
+        let offset = try data.append(bytes.pointer)
+        model.graph.initializers[index].payload = .external(
+          ONNXExternalLocation(path: (path as NSString).lastPathComponent + ".data", offset: offset, count: bytes.count))
+      }
+      try data.commit()
+    }
+    let file = OutputFile(path)
+    try file.open()
+    try file.append(try model.encoded())
+    try file.commit()
+  }
+}
