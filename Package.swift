@@ -70,5 +70,6 @@ let package = Package(
       "ReportsTests", ["Reports", "PlanFormat", "GraphIR", "Tensors", "TestSupport"], exclude: ["Goldens"]),
     tests("TokenizationTests", ["Tokenization"], resources: [.copy("Fixtures")]),
     tests("ONNXFormatTests", ["ONNXFormat", "Tensors"]),
+    tests("ZooTests", ["ONNXImport", "ONNXFormat", "Operators", "GraphIR", "Tensors"]),
   ]
 )

@@ -101,12 +101,14 @@ struct GraphImporter {
     var operands: [ValueID?] = []
     for name in node.inputs { operands.append(name.isEmpty ? nil : try value(name, of: node.place)) }
     while case nil? = operands.last { operands.removeLast() }
+    guard let name = Mnemonic.mnemonic(of: node.operation, domain: flat.domain, in: builder.operators) else {
+      throw .unsupported("there is no operator for it")
+    }
     var translation = Translation(
-      operation: node.operation, domain: flat.domain, opset: flat.opset,
-      mnemonic: Mnemonic.mnemonic(of: node.operation), operands: operands, attributes: node.attributes,
+      opset: flat.opset, mnemonic: name, operands: operands, attributes: node.attributes,
       results: node.outputs.map { $0.isEmpty ? nil : $0 })
     var values: [ValueID?]?
-    if let translate = Translators.translator(domain: flat.domain, operation: node.operation) {
+    if flat.domain.isEmpty, let translate = Translators.standard[node.operation] {
       values = try translate(&translation, &builder)
     }
     let results: [ValueID?]

@@ -7,6 +7,8 @@ public struct ImportError: Error, CustomStringConvertible, Sendable {
     case invalid
     /// Legal ONNX that is not implemented.
     case unsupported
+    /// The IR that came out breaks a rule: a bug of ours.
+    case internalError
   }
 
   public var code: Code

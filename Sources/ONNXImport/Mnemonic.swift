@@ -1,3 +1,5 @@
+import GraphIR
+
 /// ONNX operator names and IR mnemonics: snake case, with the acronyms that plain case splitting gets wrong.
 ///
 ///     MatMul -> matmul    RMSNormalization -> rms_normalization    GatherND -> gather_nd    TopK -> top_k
@@ -10,6 +12,28 @@ public enum Mnemonic {
 
   /// Operators that are another one's older or vendor name.
   private static let synonyms = ["scatter": "scatter_elements", "upsample": "resize"]
+
+  /// Marks the `com.microsoft` form of an operator whose name has another meaning in the default domain.
+  static let microsoftPrefix = "microsoft_"
+
+  /// `com.microsoft` operators that share only their name with a standard one.
+  private static let homonyms: Set<String> = ["attention", "grid_sample", "rotary_embedding", "unique"]
+
+  /// The mnemonic of an operator that the table has, nil for one that it lacks.
+  static func mnemonic(of operation: String, domain: String, in operators: OperatorTable) -> String? {
+    var name = mnemonic(of: operation)
+    switch domain {
+    case "": break
+    case "com.microsoft":
+      if operators[microsoftPrefix + name] != nil {
+        name = microsoftPrefix + name
+      } else if homonyms.contains(name) {
+        return nil
+      }
+    default: return nil
+    }
+    return operators[name] == nil ? nil : name
+  }
 
   /// The mnemonic of an ONNX operator type.
   public static func mnemonic(of operation: String) -> String {

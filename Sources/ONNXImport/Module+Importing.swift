@@ -32,6 +32,12 @@ extension Module {
           "producer": [model.producerName, model.producerVersion].filter { !$0.isEmpty }.joined(separator: " "),
           "opsets": try OpsetTable(model.opsets).summary,
         ])
+      let violations = self.violations(operators: operators)
+      guard violations.isEmpty else {
+        throw ImportError(
+          .internalError, "the imported graph breaks \(violations.count) rules:\n  "
+            + violations.prefix(10).map(\.description).joined(separator: "\n  "))
+      }
     } catch {
       var located = error
       if located.file.isEmpty { located.file = model.file }

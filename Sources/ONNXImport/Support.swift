@@ -37,10 +37,7 @@ struct Support {
   private func isSupported(_ node: FlatNode) -> Bool {
     guard isKnown(node.domain), node.opset > 0 else { return false }
     if node.domain.isEmpty, Self.structural.contains(node.node.operation) { return true }
-    if node.domain.isEmpty, node.node.operation == "SimplifiedLayerNormalization" {
-      return operators["rms_normalization"] != nil
-    }
-    return operators[Mnemonic.mnemonic(of: node.node.operation)] != nil
+    return Mnemonic.mnemonic(of: node.node.operation, domain: node.domain, in: operators) != nil
   }
 
   private func line(_ key: Key, _ nodes: [String]) -> String {

@@ -43,7 +43,7 @@ import Testing
     head = [0x08, 0x0A, 0x3A] + Samples.varint(UInt64(graph.count + count))
     graph = head + graph
     let path = folder.path("large.onnx")
-    FileManager.default.createFile(atPath: path, contents: Data(graph))
+    try Data(graph).write(to: URL(fileURLWithPath: path))
     let handle = try #require(FileHandle(forUpdatingAtPath: path))
     try handle.seek(toOffset: UInt64(graph.count + count - 1))
     try handle.write(contentsOf: Data([42]))

@@ -2,11 +2,9 @@ import GraphIR
 import ONNXFormat
 import Tensors
 
-/// Normalizations whose form changed, or that exporters write under another name.
+/// Normalizations whose form changed.
 enum NormalizationTranslators {
-  static let all: [String: Translator] = [
-    "BatchNormalization": batch, "GroupNormalization": group, "SimplifiedLayerNormalization": simplified,
-  ]
+  static let all: [String: Translator] = ["BatchNormalization": batch, "GroupNormalization": group]
 
   /// Before opset 14 further results meant training, and opset 7 could average over all axes.
   private static let batch: Translator = { (node, builder) throws(ImportError) in
@@ -39,17 +37,6 @@ enum NormalizationTranslators {
       }
       node.setOperand(position, value)
     }
-    return nil
-  }
-
-  /// What ONNX calls `RMSNormalization` since opset 23; ONNX Runtime has it in the default domain.
-  private static let simplified: Translator = { (node, builder) throws(ImportError) in
-    if builder.operators[node.mnemonic] != nil { return nil }
-    guard !node.usesLaterResults else {
-      throw .unsupported("its result 1 (inverse deviation) is used, accepted is result 0 alone")
-    }
-    node.mnemonic = "rms_normalization"
-    node.results = Array(node.results.prefix(1))
     return nil
   }
 }

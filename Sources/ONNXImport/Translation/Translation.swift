@@ -4,8 +4,6 @@ import Tensors
 
 /// One node on its way into the IR: translators bring it to the newest opset's meaning.
 struct Translation {
-  let operation: String
-  let domain: String
   let opset: Int
   var mnemonic: String
   var operands: [ValueID?]
@@ -72,17 +70,11 @@ struct Translation {
 typealias Translator =
   @Sendable (inout Translation, inout GraphBuilder) throws(ImportError) -> [ValueID?]?
 
-/// Translators by domain and operator.
+/// Translators by operator of the default domain.
 enum Translators {
   static let standard: [String: Translator] = merged([
     AxesTranslators.all, ArgumentTranslators.all, NormalizationTranslators.all, ResizeTranslators.all,
   ])
-
-  static let microsoft: [String: Translator] = MicrosoftTranslators.all
-
-  static func translator(domain: String, operation: String) -> Translator? {
-    domain.isEmpty ? standard[operation] : microsoft[operation]
-  }
 
   private static func merged(_ tables: [[String: Translator]]) -> [String: Translator] {
     tables.reduce(into: [:]) { all, table in
