@@ -64,6 +64,7 @@ let package = Package(
 
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
     tests("TensorsTests", ["Tensors"]),
+    tests("KernelsTests", ["Kernels", "CKernels", "Tensors"]),
     tests(
       "GraphIRTests", ["ONNXImport", "Operators", "GraphIR", "Tensors", "TestSupport"], exclude: ["Goldens"]),
     tests(

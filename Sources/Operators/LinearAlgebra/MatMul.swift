@@ -70,7 +70,7 @@ struct Determinant: Operator {
 }
 
 enum LinearAlgebraOperators {
-  static let all: [any Operator] = [MatMul(), MatMulInteger(), Gemm(), Einsum(), Determinant()]
+  static let all: [any Operator] = [MatMul(), Linear(), MatMulInteger(), Gemm(), Einsum(), Determinant()]
 }
 
 /// Rules that matrix products share.

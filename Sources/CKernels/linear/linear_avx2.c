@@ -1,0 +1,13 @@
+#if defined(__x86_64__)
+#include "../simd/avx2.h"
+#define ISA avx2
+#include "../simd/lanes.h"
+
+#define TILE_N 3
+#define TILE_S 2
+#include "linear_tile.h"
+
+TARGET_BEGIN
+void f32_linear_3x2__avx2(const ck_linear_f32 *call) { linear(call); }
+TARGET_END
+#endif

@@ -1,0 +1,13 @@
+#if defined(__aarch64__)
+#include "../simd/neon.h"
+#define ISA neon
+#include "../simd/lanes.h"
+
+#define TILE_N 2
+#define TILE_S 3
+#include "linear_tile.h"
+
+TARGET_BEGIN
+void f32_linear_2x3__neon(const ck_linear_f32 *call) { linear(call); }
+TARGET_END
+#endif

@@ -1,0 +1,63 @@
+import CKernels
+
+/// One C kernel on one instruction set, as `kernels.def` lists it.
+public struct MicroKernel: Sendable {
+  /// `<dtype>_<family>[_<tile>]__<isa>`
+  public let name: String
+  /// `linear_f32`, ...: kernels of one family compute the same.
+  public let family: String
+  public let isa: String
+  public let requiredFeatures: CPUFeatures
+  private let function: (@convention(c) () -> Void)?
+
+  /// All kernels, also those of foreign instruction sets; per family the best instruction set last.
+  public static let all: [MicroKernel] = {
+    var count = 0
+    let list = ck_kernel_list(&count)
+    return UnsafeBufferPointer(start: list, count: count).map { MicroKernel($0) }
+  }()
+
+  private init(_ kernel: ck_kernel) {
+    name = String(cString: kernel.name)
+    family = String(cString: kernel.family)
+    isa = String(cString: kernel.isa)
+    requiredFeatures = CPUFeatures(rawValue: kernel.required_features)
+    function = kernel.function
+  }
+
+  /// Whether this machine can run it.
+  public var isRunnable: Bool { function != nil && requiredFeatures.isSubset(of: .current) }
+
+  /// Families in the order of the list.
+  public static var families: [String] {
+    var seen: Set<String> = []
+    return all.map(\.family).filter { seen.insert($0).inserted }
+  }
+
+  /// The best kernel of a family that this machine can run.
+  public static func best(_ family: String) -> MicroKernel {
+    guard let kernel = all.last(where: { $0.family == family && $0.isRunnable }) else {
+      preconditionFailure("there is no kernel family '\(family)'")
+    }
+    return kernel
+  }
+
+  /// The function, as the C function type of the kernel's family.
+  func pointer<Function>(as type: Function.Type) -> Function {
+    guard isRunnable, let function else { preconditionFailure("'\(name)' cannot run on this machine") }
+    return unsafeBitCast(function, to: type)
+  }
+}
+
+/// The C function types of kernel families.
+enum MicroKernelType {
+  typealias Linear = @convention(c) (UnsafePointer<ck_linear_f32>) -> Void
+  typealias WeightedSum = @convention(c) (UnsafePointer<ck_weighted_sum_f32>) -> Void
+  typealias Map = @convention(c) (Int, UnsafePointer<Float>, UnsafeMutablePointer<Float>) -> Void
+  typealias Maximum = @convention(c) (Int, UnsafePointer<Float>) -> Float
+  typealias ExpSum = @convention(c) (Int, UnsafePointer<Float>, Float, UnsafeMutablePointer<Float>) -> Float
+  typealias Scale = @convention(c) (Int, UnsafePointer<Float>, Float, UnsafeMutablePointer<Float>) -> Void
+  typealias RMSNorm = @convention(c) (
+    Int, UnsafePointer<Float>, UnsafePointer<Float>?, Float, UnsafeMutablePointer<Float>
+  ) -> Void
+}

@@ -1,0 +1,44 @@
+import CKernels
+
+/// Functions of contiguous f32 rows on the best instruction set of this machine.
+///
+/// Each call resolves to one C kernel; `map_lanes.h` states the error bounds. Results depend only on the elements:
+/// not on alignment, not on what lies around them. `y` may be `x`.
+public struct VectorMath: Sendable {
+  typealias Row = UnsafePointer<Float>
+  typealias MutableRow = UnsafeMutablePointer<Float>
+
+  let linear: MicroKernelType.Linear
+  let weightedSum: MicroKernelType.WeightedSum
+  let exp, tanh, sigmoid, silu, gelu, geluTanh: MicroKernelType.Map
+  let maximum: MicroKernelType.Maximum
+  let expSum: MicroKernelType.ExpSum
+  let scale: MicroKernelType.Scale
+  let rmsNorm: MicroKernelType.RMSNorm
+
+  /// - Parameter choose: the kernel of a family.
+  init(_ choose: (String) -> MicroKernel) {
+    func map(_ family: String) -> MicroKernelType.Map { choose(family).pointer(as: MicroKernelType.Map.self) }
+    linear = choose("linear_f32").pointer(as: MicroKernelType.Linear.self)
+    weightedSum = choose("weighted_sum_f32").pointer(as: MicroKernelType.WeightedSum.self)
+    exp = map("exp_f32")
+    tanh = map("tanh_f32")
+    sigmoid = map("sigmoid_f32")
+    silu = map("silu_f32")
+    gelu = map("gelu_f32")
+    geluTanh = map("gelu_tanh_f32")
+    maximum = choose("max_f32").pointer(as: MicroKernelType.Maximum.self)
+    expSum = choose("exp_sum_f32").pointer(as: MicroKernelType.ExpSum.self)
+    scale = choose("scale_f32").pointer(as: MicroKernelType.Scale.self)
+    rmsNorm = choose("rms_norm_f32").pointer(as: MicroKernelType.RMSNorm.self)
+  }
+
+  /// The best kernels of this machine.
+  static let best = VectorMath { MicroKernel.best($0) }
+
+  /// y = softmax(x): exp(x - max) over its sum. A row of minus infinities becomes NaN.
+  func softmax(_ x: Row, _ y: MutableRow, count: Int) {
+    let sum = expSum(count, x, maximum(count, x), y)
+    scale(count, y, 1 / sum, y)
+  }
+}
