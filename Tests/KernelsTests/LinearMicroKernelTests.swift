@@ -22,11 +22,12 @@ struct LinearMicroKernelTests {
     }
 
     private static func padded(_ values: [Float], _ inner: Int, _ padding: Int) -> [Float] {
-      let rows = values.count / inner
-      return (0..<rows).flatMap { row in
-        values[row * inner..<(row + 1) * inner]
-          + (row + 1 < rows ? [Float](repeating: .nan, count: padding) : [])
+      var result: [Float] = []
+      for start in stride(from: 0, to: values.count, by: inner) {
+        if start > 0 { result += [Float](repeating: .nan, count: padding) }
+        result += values[start..<start + inner]
       }
+      return result
     }
 
     func run(

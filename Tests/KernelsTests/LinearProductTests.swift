@@ -51,7 +51,10 @@ struct LinearProductTests {
     for index in stride(from: 0, to: y[0].count, by: 13) {
       let (s, n) = (index / columns, index % columns)
       var sum = Double(bias[n])
-      for k in 0..<inner { sum += Double(x[s * inner + k]) * Double(isTransposed ? w[k * columns + n] : w[n * inner + k]) }
+      for k in 0..<inner {
+        let weight = isTransposed ? w[k * columns + n] : w[n * inner + k]
+        sum += Double(x[s * inner + k]) * Double(weight)
+      }
       #expect((Double(y[0][index]) - sum).magnitude < 1e-5)
     }
   }

@@ -1,9 +1,7 @@
 @testable import Kernels
 import Testing
 
-extension MicroKernel: @retroactive CustomTestStringConvertible {
-  public var testDescription: String { name }
-
+extension MicroKernel {
   /// The kernels of a family that this machine runs.
   static func runnable(_ family: String) -> [MicroKernel] { all.filter { $0.family == family && $0.isRunnable } }
 

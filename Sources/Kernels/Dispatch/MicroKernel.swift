@@ -49,6 +49,10 @@ public struct MicroKernel: Sendable {
   }
 }
 
+extension MicroKernel: CustomStringConvertible {
+  public var description: String { name }
+}
+
 /// The C function types of kernel families.
 enum MicroKernelType {
   typealias Linear = @convention(c) (UnsafePointer<ck_linear_f32>) -> Void
