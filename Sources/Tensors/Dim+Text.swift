@@ -45,7 +45,7 @@ extension Dim {
 
   /// Parses a sum of products of integers, symbols, parentheses and `floor`, `max`, `min` calls.
   ///
-  /// - Returns: nil when the text is no such expression.
+  /// - Returns: nil when the text is no such expression, or one that nests or multiplies out beyond reason.
   public init?(parsing text: String) {
     var parser = DimParser(Array(text.utf8))
     guard let dim = parser.sum(), parser.isAtEnd else { return nil }
@@ -56,6 +56,12 @@ extension Dim {
 private struct DimParser {
   let bytes: [UInt8]
   var position = 0
+  private var depth = 0
+
+  /// Parentheses and calls nest at most this deep.
+  private static let maximumDepth = 32
+  /// A product has at most this many terms.
+  private static let maximumTermCount = 256
 
   init(_ bytes: [UInt8]) { self.bytes = bytes }
 
@@ -73,6 +79,9 @@ private struct DimParser {
   }
 
   mutating func sum() -> Dim? {
+    depth += 1
+    defer { depth -= 1 }
+    guard depth <= Self.maximumDepth else { return nil }
     var result = Dim(0)
     var sign = take("-") ? -1 : 1
     while true {
@@ -93,7 +102,9 @@ private struct DimParser {
     guard var result = factor() else { return nil }
     while true {
       if take("*") {
-        guard let next = factor() else { return nil }
+        guard let next = factor(), result.terms.count * next.terms.count <= Self.maximumTermCount else {
+          return nil
+        }
         result = result * next
       } else if take("/") {
         if position < bytes.count, bytes[position] == UInt8(ascii: "/") { position += 1 }

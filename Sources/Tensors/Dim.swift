@@ -174,18 +174,20 @@ extension Dim {
     let divisor = b.terms[0]
     var quotients: [Term] = []
     for term in terms {
-      guard term.coefficient % divisor.coefficient == 0 else { return nil }
+      let (quotient, overflow) = term.coefficient.dividedReportingOverflow(by: divisor.coefficient)
+      guard !overflow, quotient &* divisor.coefficient == term.coefficient else { return nil }
       var factors = term.factors
       for factor in divisor.factors {
         guard let index = factors.firstIndex(of: factor) else { return nil }
         factors.remove(at: index)
       }
-      quotients.append(Term(factors: factors, coefficient: term.coefficient / divisor.coefficient))
+      quotients.append(Term(factors: factors, coefficient: quotient))
     }
     return Dim(summing: quotients)
   }
 
   static func floorDivide(_ a: Int, _ b: Int) -> Int {
+    if b == -1 { return 0 &- a }
     let quotient = a / b
     return a % b != 0 && (a < 0) != (b < 0) ? quotient - 1 : quotient
   }

@@ -21,6 +21,13 @@ import Testing
     #expect(Dim(parsing: "2 +") == nil)
   }
 
+  @Test func hostileTextsAreRefused() {
+    #expect(Dim(parsing: String(repeating: "(", count: 100_000)) == nil)
+    #expect(Dim(parsing: String(repeating: "max(", count: 100_000)) == nil)
+    #expect(Dim(parsing: (0..<64).map { "(a\($0) + b\($0))" }.joined(separator: "*")) == nil)
+    #expect(Dim(parsing: "floor(-9223372036854775807 - 1, 0 - 1)") != nil)
+  }
+
   @Test func evaluationNeedsEverySymbol() {
     let dim = Dim("P") + Dim("S") * 2
     #expect(dim.evaluated(["P": 3, "S": 4]) == 11)

@@ -148,9 +148,6 @@ struct Lexer {
 
   // MARK: Dims
 
-  /// Parentheses in a dim nest at most this deep.
-  private static let maximumDepth = 32
-
   /// The raw text of one dim, up to the `,` or `]` that ends it; the position is then before that character.
   mutating func dimText() throws(ParseError) -> (text: String, offset: Int) {
     skipBlanks()
@@ -167,7 +164,6 @@ struct Lexer {
       case UInt8(ascii: ",") where depth == 0: return (source.text(start..<position), start)
       default: break
       }
-      if depth > Self.maximumDepth { throw source.error("the dim nests too deep", at: position) }
       position += 1
     }
     throw source.error("expected ']' after the dims of a type", at: position)
