@@ -72,5 +72,7 @@ let package = Package(
     tests("TokenizationTests", ["Tokenization"], resources: [.copy("Fixtures")]),
     tests("ONNXFormatTests", ["ONNXFormat", "Tensors"]),
     tests("ZooTests", ["ONNXImport", "ONNXFormat", "Operators", "GraphIR", "Tensors"]),
+    tests("OperatorsTests", ["Operators", "Kernels", "GraphIR", "Tensors"]),
+    tests("ConformanceTests", ["ONNXImport", "Operators", "GraphIR", "Tensors"]),
   ]
 )

@@ -76,11 +76,17 @@ enum BitOr: BitOperation {
 enum BitXor: BitOperation {
   @inline(__always) static func apply<T: FixedWidthInteger>(_ a: T, _ b: T) -> T { a ^ b }
 }
+/// Negative shifts count as unsigned, hence shift everything out.
 enum ShiftLeft: BitOperation {
-  @inline(__always) static func apply<T: FixedWidthInteger>(_ a: T, _ b: T) -> T { a << b }
+  @inline(__always) static func apply<T: FixedWidthInteger>(_ a: T, _ b: T) -> T {
+    a << T.Magnitude(truncatingIfNeeded: b)
+  }
 }
+/// Negative shifts count as unsigned, hence shift everything but the sign out.
 enum ShiftRight: BitOperation {
-  @inline(__always) static func apply<T: FixedWidthInteger>(_ a: T, _ b: T) -> T { a >> b }
+  @inline(__always) static func apply<T: FixedWidthInteger>(_ a: T, _ b: T) -> T {
+    a >> T.Magnitude(truncatingIfNeeded: b)
+  }
 }
 
 /// The complement of every bit of an integer tensor.
