@@ -25,18 +25,3 @@ struct Gelu: Operator {
     return [try builder("mul", half, try builder("add", scalar(1), inner))]
   }
 }
-
-/// `x sigmoid(alpha x)`
-struct Swish: Operator {
-  let schema = OperatorSchema(
-    "swish", "x sigmoid(alpha x); alpha is 1 when absent.", operands: ["x"], attributes: ["alpha": .float])
-
-  func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] { [ValueFact(try call.type(0))] }
-
-  func decompose(_ node: Node, into builder: inout GraphBuilder) throws(OperatorError) -> [ValueID?]? {
-    let x = node.operands[0]!
-    let alpha = node.attributes.float("alpha", default: 1)
-    let argument = alpha == 1 ? x : try builder("mul", builder.constant(Double(alpha), like: x), x)
-    return [try builder("mul", x, try builder("sigmoid", argument))]
-  }
-}

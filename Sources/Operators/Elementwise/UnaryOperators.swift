@@ -93,5 +93,6 @@ enum UnaryOperators {
     UnaryElementwise("thresholded_relu", "x above alpha, else 0.", attributes: ["alpha": .float]),
     Gelu(),
     Swish(),
+    SwiGLU(),
   ]
 }
