@@ -47,7 +47,8 @@ struct NodeTestFolder {
 
   /// The tensor of a value; nil when it is no tensor of an element type that exists here.
   func tensor(_ value: NodeTestCase.Value) throws -> Tensor? {
-    guard value.kind == "tensor", let element = value.dtype.flatMap(ElementType.init), let shape = value.shape,
+    guard value.kind == "tensor", let element = value.dtype.flatMap(ElementType.init),
+      let shape = value.shape,
       let file = value.file
     else { return nil }
     let tensor = Tensor(element, shape)

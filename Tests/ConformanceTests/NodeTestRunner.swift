@@ -36,13 +36,16 @@ struct NodeTestRunner {
     for value in test.outputs {
       guard let expected = try folder.tensor(value) else { return .skipped("output is \(Self.kind(value))") }
       guard let actual = results[value.name] else { return .failed("output '\(value.name)' is missing") }
-      if let difference = Self.difference(actual, expected, test) { return .failed("'\(value.name)' \(difference)") }
+      if let difference = Self.difference(actual, expected, test) {
+        return .failed("'\(value.name)' \(difference)")
+      }
     }
     return disagreement(of: module.main.graph, with: results).map { .failed($0) } ?? .passed
   }
 
   private static func kind(_ value: NodeTestCase.Value) -> String {
-    value.kind == "tensor" ? "a tensor of \(value.dtype ?? "unknown type")" : "a value of kind '\(value.kind)'"
+    value.kind == "tensor"
+      ? "a tensor of \(value.dtype ?? "unknown type")" : "a value of kind '\(value.kind)'"
   }
 
   /// Two units in the last place of a narrow float: expected values were rounded after every step.
@@ -77,7 +80,8 @@ struct NodeTestRunner {
         && zip(value.type.shape, tensor.shape).allSatisfy { $0.constant == nil || $0.constant == $1 }
       guard fits else { return "'\(output.name)' is inferred as \(value.type), evaluated as \(tensor.type)" }
       guard let content = value.content else { continue }
-      for (known, actual) in zip(content, tensor.integers) where known.constant != nil && known.constant != actual {
+      for (known, actual) in zip(content, tensor.integers)
+      where known.constant != nil && known.constant != actual {
         return "'\(output.name)' has inferred content \(content), evaluated \(tensor.integers)"
       }
     }

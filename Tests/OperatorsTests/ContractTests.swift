@@ -18,7 +18,9 @@ import Testing
   /// An operator without a kernel is evaluated through its decomposition, which a sample must show.
   @Test func everyOperatorIsEvaluated() {
     let sampled = Set(Sample.all.map(\.operation))
-    let unproved = OperatorSet.standard.names.filter { KernelTable.entries[$0] == nil && !sampled.contains($0) }
+    let unproved = OperatorSet.standard.names.filter {
+      KernelTable.entries[$0] == nil && !sampled.contains($0)
+    }
     #expect(unproved == [])
   }
 
@@ -66,7 +68,8 @@ import Testing
         return builder.graph.addInput("operand\(index)", operand.type)
       }
     }
-    let node = Node(sample.operation, operands: operands, results: [ValueID(1000)], attributes: sample.attributes)
+    let node = Node(
+      sample.operation, operands: operands, results: [ValueID(1000)], attributes: sample.attributes)
     guard let results = try definition.decompose(node, into: &builder), let first = results[0] else { return }
     builder.graph.outputs.append(("y", first))
     let module = Module(functions: [.init("main", builder.graph)], constants: builder.constants)

@@ -1,13 +1,16 @@
 import Tensors
 
 extension Sample {
-  static let all: [Sample] = unary + binary + reductions + products + normalizations
+  static let all: [Sample] = unary + binary + reductions + products + normalizations + composites
 
   private static let unary: [Sample] =
     [
-      "abs", "neg", "sign", "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "cos", "cosh", "erf", "exp",
-      "floor", "log", "reciprocal", "round", "sin", "sinh", "sqrt", "tan", "tanh", "identity", "is_nan", "is_inf",
-      "celu", "elu", "gelu", "hard_sigmoid", "hard_swish", "leaky_relu", "mish", "relu", "selu", "shrink", "sigmoid",
+      "abs", "neg", "sign", "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "cos", "cosh", "erf",
+      "exp",
+      "floor", "log", "reciprocal", "round", "sin", "sinh", "sqrt", "tan", "tanh", "identity", "is_nan",
+      "is_inf",
+      "celu", "elu", "gelu", "hard_sigmoid", "hard_swish", "leaky_relu", "mish", "relu", "selu", "shrink",
+      "sigmoid",
       "softplus", "softsign", "swish", "thresholded_relu",
     ].map { Sample($0, [ramp(2, 3)]) } + [
       Sample("gelu", [ramp(2, 3)], ["approximate": .string("tanh")]),
@@ -23,28 +26,32 @@ extension Sample {
     ]
 
   private static let binary: [Sample] =
-    ["add", "sub", "mul", "div", "mod", "max", "min", "sum", "equal", "greater", "greater_or_equal", "less",
-      "less_or_equal"].flatMap { name in
-        [
-          Sample(name, [ramp(2, 3), ramp(3, offset: 0.25)], name == "mod" ? ["fmod": .int(1)] : [:]),
-          Sample(name, [Tensor(i64: [7, -7, 8], [3, 1]), Tensor(i64: [2, -3], [2])]),
-        ]
-      } + [
-        Sample("mean", [ramp(2, 3), ramp(3), ramp(1)]),
-        Sample("pow", [ramp(2, 3), Tensor(i64: [2], [])]),
-        Sample("prelu", [ramp(2, 3), ramp(3)]),
-        Sample("and", [Tensor(bool: [true, true, false]), Tensor(bool: [true, false, false])]),
-        Sample("or", [Tensor(bool: [true, true, false]), Tensor(bool: [true, false, false])]),
-        Sample("xor", [Tensor(bool: [true, true, false]), Tensor(bool: [true, false, false])]),
-        Sample("bitwise_and", [Tensor(i64: [6, 5]), Tensor(i64: [3])]),
-        Sample("bitwise_or", [Tensor(i64: [6, 5]), Tensor(i64: [3])]),
-        Sample("bitwise_xor", [Tensor(i64: [6, 5]), Tensor(i64: [3])]),
-        Sample("bit_shift", [Tensor(i64: [6, 5]), Tensor(i64: [1])], ["direction": .string("LEFT")]),
-        Sample("where", [Tensor(bool: [true, false], [2, 1]), Tensor(i64: [1, 2, 3]), Tensor(i64: [9], [])]),
+    [
+      "add", "sub", "mul", "div", "mod", "max", "min", "sum", "equal", "greater", "greater_or_equal", "less",
+      "less_or_equal",
+    ].flatMap { name in
+      [
+        Sample(name, [ramp(2, 3), ramp(3, offset: 0.25)], name == "mod" ? ["fmod": .int(1)] : [:]),
+        Sample(name, [Tensor(i64: [7, -7, 8], [3, 1]), Tensor(i64: [2, -3], [2])]),
       ]
+    } + [
+      Sample("mean", [ramp(2, 3), ramp(3), ramp(1)]),
+      Sample("pow", [ramp(2, 3), Tensor(i64: [2], [])]),
+      Sample("prelu", [ramp(2, 3), ramp(3)]),
+      Sample("and", [Tensor(bool: [true, true, false]), Tensor(bool: [true, false, false])]),
+      Sample("or", [Tensor(bool: [true, true, false]), Tensor(bool: [true, false, false])]),
+      Sample("xor", [Tensor(bool: [true, true, false]), Tensor(bool: [true, false, false])]),
+      Sample("bitwise_and", [Tensor(i64: [6, 5]), Tensor(i64: [3])]),
+      Sample("bitwise_or", [Tensor(i64: [6, 5]), Tensor(i64: [3])]),
+      Sample("bitwise_xor", [Tensor(i64: [6, 5]), Tensor(i64: [3])]),
+      Sample("bit_shift", [Tensor(i64: [6, 5]), Tensor(i64: [1])], ["direction": .string("LEFT")]),
+      Sample(
+        "where", [Tensor(bool: [true, false], [2, 1]), Tensor(i64: [1, 2, 3]), Tensor(i64: [9], [])]),
+    ]
 
   private static let reductions: [Sample] =
-    ["sum", "mean", "max", "min", "prod", "l1", "l2", "log_sum", "log_sum_exp", "sum_square"].flatMap { name in
+    ["sum", "mean", "max", "min", "prod", "l1", "l2", "log_sum", "log_sum_exp", "sum_square"].flatMap {
+      name in
       [
         Sample("reduce_\(name)", [ramp(2, 3, 4, offset: 1), Tensor(i64: [0, -1])], ["keepdims": .int(0)]),
         Sample("reduce_\(name)", [ramp(2, 3, 4, offset: 1)]),
@@ -67,13 +74,15 @@ extension Sample {
     Sample("matmul", [ramp(2, 1, 3, 4), ramp(5, 4, 6)]),
     Sample("matmul", [ramp(4), ramp(4, 6)]),
     Sample("matmul", [ramp(2, 3, 4), ramp(4)]),
-    Sample("gemm", [ramp(4, 3), ramp(5, 4), ramp(5)], ["transA": .int(1), "transB": .int(1), "alpha": .float(0.5)]),
+    Sample(
+      "gemm", [ramp(4, 3), ramp(5, 4), ramp(5)],
+      ["transA": .int(1), "transB": .int(1), "alpha": .float(0.5)]),
     Sample("einsum", [ramp(2, 3, 4), ramp(4, 5)], ["equation": .string("...i,ij->...j")]),
     Sample("einsum", [ramp(3, 3)], ["equation": .string("ii")]),
     Sample("det", [ramp(2, 3, 3)]),
     Sample(
       "matmul_integer",
-      [Tensor(.u8, [2, 3], values: [1, 2, 3, 4, 5, 6] as [UInt8]), Tensor(.u8, [3, 1], values: [7, 8, 9] as [UInt8])]),
+      [bytes([1, 2, 3, 4, 5, 6], [2, 3]), bytes([7, 8, 9], [3, 1])]),
   ]
 
   private static let normalizations: [Sample] = [
@@ -88,5 +97,32 @@ extension Sample {
     Sample("batch_normalization", [ramp(2, 6, 5), ramp(6), ramp(6), ramp(6), ramp(6, offset: 1)]),
     Sample("lrn", [ramp(2, 6, 5)], ["size": .int(3)]),
     Sample("mean_variance_normalization", [ramp(2, 3, 4, 5)]),
+  ]
+
+  private static func bytes(_ values: [UInt8], _ shape: [Int]) -> Tensor {
+    Tensor(.u8, shape, values: values)
+  }
+
+  private static let composites: [Sample] = [
+    Sample(
+      "qlinear_matmul",
+      [
+        bytes([1, 2, 3, 4], [2, 2]), Tensor(f32: [0.5], []), bytes([1], []), bytes([5, 6, 7, 8], [2, 2]),
+        Tensor(f32: [0.25], []), bytes([2], []), Tensor(f32: [0.125], []), bytes([3], []),
+      ], isSymbolic: false),
+    Sample("center_crop_pad", [ramp(4, 3), Tensor(i64: [2, 5])], isSymbolic: false),
+    Sample(
+      "microsoft_rotary_embedding",
+      [ramp(1, 2, 3, 4), Tensor(i64: [0, 1, 2], [1, 3]), ramp(8, 2), ramp(8, 2)],
+      isSymbolic: false),
+    Sample(
+      "multi_head_attention", [ramp(1, 3, 8), ramp(1, 5, 8), ramp(1, 5, 8)], ["num_heads": .int(2)],
+      isSymbolic: false),
+    Sample(
+      "group_query_attention",
+      [
+        ramp(1, 3, 8), ramp(1, 3, 4), ramp(1, 3, 4), Tensor(.f32, [1, 1, 0, 4]), Tensor(.f32, [1, 1, 0, 4]),
+        Tensor(i32: [2]), Tensor(i32: [3], []),
+      ], ["num_heads": .int(2), "kv_num_heads": .int(1)], results: 3, isSymbolic: false),
   ]
 }

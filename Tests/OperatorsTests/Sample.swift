@@ -13,7 +13,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
   private let resultCount: Int
 
   init(
-    _ operation: String, _ operands: [Tensor?], _ attributes: [String: AttributeValue] = [:], results: Int = 1,
+    _ operation: String, _ operands: [Tensor?], _ attributes: [String: AttributeValue] = [:],
+    results: Int = 1,
     isSymbolic: Bool = true
   ) {
     self.operation = operation

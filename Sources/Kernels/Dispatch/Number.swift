@@ -32,7 +32,9 @@ extension Number where Self: FixedWidthInteger {
   @inline(__always) static func sum(_ a: Self, _ b: Self) -> Self { a &+ b }
   @inline(__always) static func difference(_ a: Self, _ b: Self) -> Self { a &- b }
   @inline(__always) static func product(_ a: Self, _ b: Self) -> Self { a &* b }
-  @inline(__always) static func quotient(_ a: Self, _ b: Self) -> Self { a.dividedReportingOverflow(by: b).partialValue }
+  @inline(__always) static func quotient(_ a: Self, _ b: Self) -> Self {
+    a.dividedReportingOverflow(by: b).partialValue
+  }
   @inline(__always) static func remainder(_ a: Self, _ b: Self) -> Self {
     b == 0 ? a : a.remainderReportingOverflow(dividingBy: b).partialValue
   }

@@ -22,7 +22,9 @@ struct VariadicKernel<Operation: NumberOperation>: NumberKernel {
   func run<T: Number>(_ call: KernelCall, as type: T.Type) throws(KernelError) {
     let count = call.operandCount
     var shape = call[0].shape
-    for index in 1..<max(count, 1) { shape = try Broadcasting.shape(shape, try call.operand(index, like: 0).shape) }
+    for index in 1..<max(count, 1) {
+      shape = try Broadcasting.shape(shape, try call.operand(index, like: 0).shape)
+    }
     let y = call.allocate(0, call[0].element, shape)
     if count == 1 {
       ElementwiseLoop.map(call[0], y) { (p: T) in p }

@@ -27,7 +27,9 @@ enum ElementwiseLoop {
     let first: UnsafeMutablePointer<A> = a.pointer()
     let second: UnsafeMutablePointer<B> = b.pointer()
     let to: UnsafeMutablePointer<R> = y.pointer()
-    let (aStrides, bStrides) = (Broadcasting.strides(of: a, as: y.shape), Broadcasting.strides(of: b, as: y.shape))
+    let (aStrides, bStrides) = (
+      Broadcasting.strides(of: a, as: y.shape), Broadcasting.strides(of: b, as: y.shape)
+    )
     StridedLoop(y.shape, y.strides, aStrides, bStrides).forEachRow { row in
       let (r, p, q) = (to + row.offset0, first + row.offset1, second + row.offset2)
       switch (row.stride0, row.stride1, row.stride2) {

@@ -25,7 +25,9 @@ private enum FloatPredicate {
   @inline(__always)
   static func run(_ call: KernelCall, _ predicate: (Double) -> Bool) throws(KernelError) {
     let x = call[0]
-    guard x.element.isFloatingPoint else { throw .element(x.element, of: "x", accepted: "floating-point types") }
+    guard x.element.isFloatingPoint else {
+      throw .element(x.element, of: "x", accepted: "floating-point types")
+    }
     let y = call.allocate(0, .bool, x.shape)
     if x.element == .f32 {
       ElementwiseLoop.map(x, y) { (value: Float) in predicate(Double(value)) }
@@ -49,7 +51,8 @@ struct ClipKernel: NumberKernel {
     }
   }
 
-  private func bound<T: Number>(_ operand: Int, _ call: KernelCall, default value: T) throws(KernelError) -> T {
+  private func bound<T: Number>(_ operand: Int, _ call: KernelCall, default value: T) throws(KernelError) -> T
+  {
     guard call.has(operand) else { return value }
     let view = try call.operand(operand, like: 0)
     guard view.elementCount == 1 else {

@@ -79,7 +79,8 @@ enum ElementwiseKernels {
     KernelEntry("is_nan") { _ in IsNaNKernel() },
     KernelEntry("is_inf") {
       IsInfKernel(
-        negative: $0.bool("detect_negative", default: true), positive: $0.bool("detect_positive", default: true))
+        negative: $0.bool("detect_negative", default: true),
+        positive: $0.bool("detect_positive", default: true))
     },
     KernelEntry("clip", widensNarrowFloats: true) { _ in ClipKernel() },
     KernelEntry("dropout") { _ in DropoutKernel() },

@@ -22,14 +22,17 @@ public struct EinsumEquation: Sendable {
     }
     var operands: [[Label]] = []
     for (term, rank) in zip(terms, ranks) { operands.append(try Self.labels(term, rank: rank)) }
-    let width = operands.joined().map { if case .broadcast(let index) = $0 { index + 1 } else { 0 } }.max() ?? 0
+    let width =
+      operands.joined().map { if case .broadcast(let index) = $0 { index + 1 } else { 0 } }.max() ?? 0
     let ellipsis = (0..<width).reversed().map { Label.broadcast($0) }
     if sides.count == 2 {
       result = try Self.labels(sides[1], ellipsis: ellipsis)
     } else {
       var counts: [Label: Int] = [:]
       for label in operands.joined() { counts[label, default: 0] += 1 }
-      let single = counts.filter { $0.value == 1 }.keys.compactMap { if case .letter(let c) = $0 { c } else { nil } }
+      let single = counts.filter { $0.value == 1 }.keys.compactMap {
+        if case .letter(let c) = $0 { c } else { nil }
+      }
       result = ellipsis + single.sorted().map { .letter($0) }
     }
     self.operands = operands

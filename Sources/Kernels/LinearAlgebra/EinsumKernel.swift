@@ -58,7 +58,9 @@ struct EinsumKernel: NumberKernel {
     }
   }
 
-  private static func advance(_ index: inout [Int], _ offsets: inout [Int], _ shape: [Int], _ strides: [[Int]]) {
+  private static func advance(
+    _ index: inout [Int], _ offsets: inout [Int], _ shape: [Int], _ strides: [[Int]]
+  ) {
     var axis = shape.count - 1
     while axis >= 0 {
       index[axis] += 1

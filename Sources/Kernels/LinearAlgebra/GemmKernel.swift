@@ -31,8 +31,12 @@ struct GemmKernel: NumberKernel {
     ElementwiseLoop.map(y, c, y) { (value: T, addend: T) in T.sum(value, T.product(factor, addend)) }
   }
 
-  private static func matrix(_ view: TensorView, _ name: String, isTransposed: Bool) throws(KernelError) -> TensorView {
-    guard view.rank == 2 else { throw .invalid("'\(name)' has shape \(view.shape.array), accepted are matrices") }
+  private static func matrix(_ view: TensorView, _ name: String, isTransposed: Bool) throws(KernelError)
+    -> TensorView
+  {
+    guard view.rank == 2 else {
+      throw .invalid("'\(name)' has shape \(view.shape.array), accepted are matrices")
+    }
     guard isTransposed else { return view }
     return TensorView(
       view.base, view.element, Extents([view.shape[1], view.shape[0]]),

@@ -12,7 +12,9 @@ struct MatMulIntegerKernel: Kernel {
   }
 
   /// An operand as i32 with its zero point subtracted.
-  private func widened(_ call: KernelCall, _ operand: Int, zero: Int, isPerRow: Bool) throws(KernelError) -> TensorView {
+  private func widened(_ call: KernelCall, _ operand: Int, zero: Int, isPerRow: Bool) throws(KernelError)
+    -> TensorView
+  {
     let x = call[operand]
     let wide = TensorView(call.resources.scratch(byteCount: x.elementCount * 4), .i32, x.shape)
     switch x.element {

@@ -8,13 +8,17 @@ enum LinearAlgebraKernels {
     },
     KernelEntry("gemm", widensNarrowFloats: true) { GemmKernel($0) },
     KernelEntry("matmul_integer") { _ in MatMulIntegerKernel() },
-    KernelEntry("einsum", widensNarrowFloats: true) { EinsumKernel(equation: $0.string("equation", default: "")) },
+    KernelEntry("einsum", widensNarrowFloats: true) {
+      EinsumKernel(equation: $0.string("equation", default: ""))
+    },
     KernelEntry("det", widensNarrowFloats: true) { _ in DeterminantKernel() },
   ]
 }
 
-/// The product of stacks of matrices, NumPy rules: leading axes broadcast, a vector is a row on the left and a
-/// column on the right, and its axis is dropped from the result.
+/// The product of stacks of matrices, NumPy rules.
+///
+/// Leading axes broadcast; a vector is a row on the left and a column on the right, and its axis is dropped from
+/// the result.
 struct MatMulKernel: NumberKernel {
   func run<T: Number>(_ call: KernelCall, as type: T.Type) throws(KernelError) {
     let product = try MatrixStack(call[0], try call.operand(1, like: 0))
@@ -31,7 +35,7 @@ struct MatrixStack {
   /// The shape without the axes that stood in for those of vectors.
   let resultShape: Extents
 
-  /// - Throws: ``KernelError`` when a scalar is given, the inner extents differ or the leading axes do not broadcast.
+  /// - Throws: ``KernelError`` for a scalar, inner extents that differ, or leading axes that do not broadcast.
   init(_ left: TensorView, _ right: TensorView) throws(KernelError) {
     guard left.rank > 0, right.rank > 0 else { throw .invalid("a scalar has no matrix product") }
     (a, b) = (left, right)
@@ -45,7 +49,8 @@ struct MatrixStack {
     }
     (m, k, n) = (a.shape[a.rank - 2], a.shape[a.rank - 1], b.shape[b.rank - 1])
     guard k == b.shape[b.rank - 2] else {
-      throw .invalid("shapes \(left.shape.array) and \(right.shape.array) do not multiply: inner extents differ")
+      throw .invalid(
+        "shapes \(left.shape.array) and \(right.shape.array) do not multiply: inner extents differ")
     }
     batch = try Broadcasting.shape(Self.leading(a).shape, Self.leading(b).shape)
     var shape = batch
@@ -69,7 +74,8 @@ struct MatrixStack {
     let target = y.pointer(T.self)
     // A dense stack of rows times one matrix is a single taller product.
     if Self.leading(right).elementCount == 1, left.isContiguous {
-      MatrixProduct.run(batch.product &* m, n, k, MatrixOperand(x.base, rowStride: k), w, target, rowStride: n)
+      MatrixProduct.run(
+        batch.product &* m, n, k, MatrixOperand(x.base, rowStride: k), w, target, rowStride: n)
       return
     }
     let loop = StridedLoop(
@@ -80,7 +86,8 @@ struct MatrixStack {
         var (p, q) = (x, w)
         p.base += row.offset1 &+ index &* row.stride1
         q.base += row.offset2 &+ index &* row.stride2
-        MatrixProduct.run(m, n, k, p, q, target + (row.offset0 &+ index &* row.stride0) &* m &* n, rowStride: n)
+        MatrixProduct.run(
+          m, n, k, p, q, target + (row.offset0 &+ index &* row.stride0) &* m &* n, rowStride: n)
       }
     }
   }
@@ -91,7 +98,9 @@ struct MatrixStack {
     if n == 1, right.strides[right.rank - 2] != 1 { right.strides[right.rank - 1] = 1 }
     let (rowStride, columnStride) = (right.strides[right.rank - 2], right.strides[right.rank - 1])
     if rowStride != 1, columnStride != 1 { right = Self.dense(right, resources) }
-    if right.strides[right.rank - 1] != 1, left.strides[left.rank - 1] != 1 { left = Self.dense(left, resources) }
+    if right.strides[right.rank - 1] != 1, left.strides[left.rank - 1] != 1 {
+      left = Self.dense(left, resources)
+    }
     return (left, right)
   }
 

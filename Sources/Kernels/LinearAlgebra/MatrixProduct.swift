@@ -13,10 +13,10 @@ struct MatrixOperand<T: BitwiseCopyable> {
 
 /// `c[m, n] = a[m, k] b[k, n]`
 ///
-/// Each element of `c` is accumulated in an order that depends on `k` and on the layout of `b` only, so a row of
-/// the product does not depend on the rows that are computed with it.
+/// Each element of `c` is accumulated in an order that depends on `k` and on the layout of `b` only, so a row
+/// of the product does not depend on the rows that are computed with it.
 enum MatrixProduct {
-  /// The product in the fastest way for the type; `c` has unit column stride and does not overlap the operands.
+  /// The product in the fastest way for the type; `c` has unit column stride and overlaps no operand.
   static func run<T: Number>(
     _ m: Int, _ n: Int, _ k: Int, _ a: MatrixOperand<T>, _ b: MatrixOperand<T>, _ c: UnsafeMutablePointer<T>,
     rowStride: Int
@@ -39,12 +39,14 @@ enum MatrixProduct {
       var row = 0
       while row < m {
         let count = min(4, m - row)
-        let strip = MatrixOperand(a.base + row * a.rowStride, rowStride: a.rowStride, columnStride: a.columnStride)
+        let strip = MatrixOperand(
+          a.base + row * a.rowStride, rowStride: a.rowStride, columnStride: a.columnStride)
         if count == 4 {
           rowStrip(n, k, strip, b, c + row * rowStride, rowStride)
         } else {
           for index in 0..<count {
-            let single = MatrixOperand(strip.base + index * a.rowStride, rowStride: 0, columnStride: a.columnStride)
+            let single = MatrixOperand(
+              strip.base + index * a.rowStride, rowStride: 0, columnStride: a.columnStride)
             singleRow(n, k, single, b, c + (row + index) * rowStride)
           }
         }
@@ -87,7 +89,8 @@ enum MatrixProduct {
 
   /// Four rows of the product with dense rows of `b`: tiles of 4 x 8 accumulate over the whole depth.
   private static func rowStrip(
-    _ n: Int, _ k: Int, _ a: MatrixOperand<Float>, _ b: MatrixOperand<Float>, _ c: UnsafeMutablePointer<Float>,
+    _ n: Int, _ k: Int, _ a: MatrixOperand<Float>, _ b: MatrixOperand<Float>,
+    _ c: UnsafeMutablePointer<Float>,
     _ rowStride: Int
   ) {
     var column = 0
@@ -112,7 +115,8 @@ enum MatrixProduct {
     }
     for row in 0..<4 {
       for rest in column..<max(n, column) {
-        c[row &* rowStride &+ rest] = scalar(k, a.base + row &* a.rowStride, a.columnStride, b.base + rest, b.rowStride)
+        c[row &* rowStride &+ rest] = scalar(
+          k, a.base + row &* a.rowStride, a.columnStride, b.base + rest, b.rowStride)
       }
     }
   }

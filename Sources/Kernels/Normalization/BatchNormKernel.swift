@@ -38,7 +38,9 @@ struct BatchNormKernel: RealKernel {
         Self.forEach(channel, x.shape[0], channels, spatial) { sum += from[$0] }
         mean = sum / count
         var squares: T = 0
-        Self.forEach(channel, x.shape[0], channels, spatial) { squares += (from[$0] - mean) * (from[$0] - mean) }
+        Self.forEach(channel, x.shape[0], channels, spatial) {
+          squares += (from[$0] - mean) * (from[$0] - mean)
+        }
         variance = squares / count
         runningMeans![channel] = means[channel] * T(momentum) + mean * (1 - T(momentum))
         runningVariances![channel] = variances[channel] * T(momentum) + variance * (1 - T(momentum))
@@ -50,7 +52,9 @@ struct BatchNormKernel: RealKernel {
 
   /// Visits the positions of a channel.
   @inline(__always)
-  private static func forEach(_ channel: Int, _ samples: Int, _ channels: Int, _ spatial: Int, _ body: (Int) -> Void) {
+  private static func forEach(
+    _ channel: Int, _ samples: Int, _ channels: Int, _ spatial: Int, _ body: (Int) -> Void
+  ) {
     for sample in 0..<samples {
       let start = (sample &* channels &+ channel) &* spatial
       for position in start..<(start &+ spatial) { body(position) }

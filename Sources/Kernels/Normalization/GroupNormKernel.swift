@@ -45,10 +45,13 @@ func channelVector<T: Real>(
 ) throws(KernelError) -> UnsafeMutablePointer<T> {
   let view = call.contiguous(operand)
   guard view.elementCount == channels else {
-    throw .invalid("operand \(operand) has shape \(view.shape.array), accepted is one number for each of \(channels) channels")
+    throw .invalid(
+      "operand \(operand) has shape \(view.shape.array), accepted are \(channels) numbers"
+    )
   }
   if view.element == T.element { return view.pointer(T.self) }
-  let copy = call.resources.scratch(byteCount: channels * MemoryLayout<T>.stride).assumingMemoryBound(to: T.self)
+  let copy = call.resources.scratch(byteCount: channels * MemoryLayout<T>.stride).assumingMemoryBound(
+    to: T.self)
   for index in 0..<channels { copy[index] = T(converting: NumberCoding.load(view.base, view.element, index)) }
   return copy
 }

@@ -28,8 +28,8 @@ enum NormalizationKernels {
 ///     centered:  y = (x - mean) * inverse * scale + bias,   inverse = 1 / sqrt(variance + epsilon)
 ///     else:      y = x * inverse * scale,                   inverse = 1 / sqrt(mean of squares + epsilon)
 ///
-/// Operands: x, scale, bias (centered only, may be absent); the latter two broadcast to `x`. Results: y, then mean
-/// (centered only) and inverse, f32, with the normalized axes of extent 1.
+/// Operands: x, scale, bias (centered only, may be absent); the latter two broadcast to `x`. Results: y, then
+/// mean (centered only) and inverse, f32, with the normalized axes of extent 1.
 struct LayerNormKernel: RealKernel {
   let axis: Int
   let epsilon: Float
@@ -50,7 +50,8 @@ struct LayerNormKernel: RealKernel {
     let y = call.allocate(0, x.element, x.shape).pointer(T.self)
     var statistics = x.shape
     for index in axis..<x.rank { statistics[index] = 1 }
-    let means = isCentered && call.isUsed(result: 1) ? call.allocate(1, .f32, statistics).pointer(Float.self) : nil
+    let means =
+      isCentered && call.isUsed(result: 1) ? call.allocate(1, .f32, statistics).pointer(Float.self) : nil
     let slot = isCentered ? 2 : 1
     let inverses = call.isUsed(result: slot) ? call.allocate(slot, .f32, statistics).pointer(Float.self) : nil
     for index in 0..<rows.count {
@@ -90,7 +91,8 @@ struct RowOperand<T: BitwiseCopyable> {
     let isShared = view.rank <= inner.count
     let shape = isShared ? inner : rowShape
     guard try Broadcasting.shape(view.shape, shape) == shape else {
-      throw .invalid("operand \(operand) of shape \(view.shape.array) does not broadcast to \(rowShape.array)")
+      throw .invalid(
+        "operand \(operand) of shape \(view.shape.array) does not broadcast to \(rowShape.array)")
     }
     view.strides = Broadcasting.strides(of: view, as: shape)
     view.shape = shape

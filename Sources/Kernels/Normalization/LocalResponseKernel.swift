@@ -19,7 +19,8 @@ struct LocalResponseKernel: RealKernel {
   func run<T: Real>(_ call: KernelCall, as type: T.Type) throws(KernelError) {
     let x = call.contiguous(0)
     guard x.rank >= 2, size > 0 else {
-      throw .invalid("found shape \(x.shape.array) and size \(size), accepted are two axes and more, sizes above 0")
+      throw .invalid(
+        "found shape \(x.shape.array) and size \(size), accepted are two axes and more, sizes above 0")
     }
     let y = call.allocate(0, x.element, x.shape).pointer(T.self)
     let (channels, spatial) = (x.shape[1], x.shape.array.dropFirst(2).reduce(1, *))
@@ -30,7 +31,9 @@ struct LocalResponseKernel: RealKernel {
         let (low, high) = (max(0, channel - (size - 1) / 2), min(channels - 1, channel + size / 2))
         for position in 0..<spatial {
           var squares: T = 0
-          for other in low...high { squares += from[other * spatial + position] * from[other * spatial + position] }
+          for other in low...high {
+            squares += from[other * spatial + position] * from[other * spatial + position]
+          }
           let base = T(bias) + T(alpha) / T(size) * squares
           to[channel * spatial + position] = from[channel * spatial + position] / T.power(base, T(beta))
         }

@@ -18,7 +18,9 @@ struct CumulativeKernel<Operation: NumberOperation>: NumberKernel {
 
   func run<T: Number>(_ call: KernelCall, as type: T.Type) throws(KernelError) {
     let x = call[0]
-    guard let given = try call.integers(1).first else { throw .invalid("'axis' is empty, one integer is needed") }
+    guard let given = try call.integers(1).first else {
+      throw .invalid("'axis' is empty, one integer is needed")
+    }
     let axes = x.rank == 0 ? [] : [try KernelCall.axis(given, rank: x.rank)]
     let rows = RowView(x, axes: axes, call)
     let result = RowResult(call.allocate(0, x.element, x.shape), axes: axes, call)

@@ -5,7 +5,9 @@ protocol Reduction: Sendable {
   static func reduce<T: Number>(_ row: UnsafePointer<T>, _ count: Int) -> T
 }
 
-/// Reduces the axes of the second operand - all when it is absent or empty, none when it is empty and `isNoOp`.
+/// Reduces the axes of the second operand.
+///
+/// All axes are reduced when it is absent or empty, none when `isNoOp` then. Integers wrap.
 struct ReduceKernel<Function: Reduction>: NumberKernel {
   let keepsAxes: Bool
   let isNoOp: Bool
@@ -127,5 +129,7 @@ enum RowLogSumExp: Reduction {
 }
 
 enum RowSumOfSquares: Reduction {
-  static func reduce<T: Number>(_ row: UnsafePointer<T>, _ count: Int) -> T { RowFold.sumOfSquares(row, count) }
+  static func reduce<T: Number>(_ row: UnsafePointer<T>, _ count: Int) -> T {
+    RowFold.sumOfSquares(row, count)
+  }
 }

@@ -2,8 +2,8 @@ import Tensors
 
 /// A tensor as dense rows along some of its axes: `rows[outer, inner]`.
 ///
-/// Axes that stay come first, in order; the axes of the rows come last, in order. Operands that already lie that
-/// way are used in place, others are copied to scratch memory.
+/// Axes that stay come first, in order; the axes of the rows come last, in order. Operands that already lie
+/// that way are used in place, others are copied to scratch memory.
 struct RowView {
   let base: UnsafeMutableRawPointer
   /// Number of rows and elements per row.

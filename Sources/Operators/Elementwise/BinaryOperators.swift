@@ -33,7 +33,9 @@ enum BinaryOperators {
     BroadcastElementwise("add", "a + b.") { $0[0] + $0[1] },
     BroadcastElementwise("sub", "a - b.") { $0[0] - $0[1] },
     BroadcastElementwise("mul", "a b.") { $0[0] * $0[1] },
-    BroadcastElementwise("div", "a / b; integers are rounded toward zero.") { Content.quotient($0[0], $0[1]) },
+    BroadcastElementwise("div", "a / b; integers are rounded toward zero.") {
+      Content.quotient($0[0], $0[1])
+    },
     BroadcastElementwise("prelu", "x from 0 on, slope x below.", operands: ["x", "slope"]),
     Mod(),
     Pow(),
@@ -74,7 +76,8 @@ enum BinaryOperators {
     BroadcastElementwise("bitwise_or", "The bits that one of the integers has."),
     BroadcastElementwise("bitwise_xor", "The bits that exactly one of the integers has."),
     BroadcastElementwise(
-      "bit_shift", "a shifted by b bits to the 'direction' LEFT or RIGHT.", attributes: ["direction!": .string]),
+      "bit_shift", "a shifted by b bits to the 'direction' LEFT or RIGHT.",
+      attributes: ["direction!": .string]),
     Where(),
   ]
 }

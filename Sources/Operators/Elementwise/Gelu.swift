@@ -1,10 +1,12 @@
 import GraphIR
 import Tensors
 
-/// `x/2 (1 + erf(x / sqrt(2)))`, or with `approximate` "tanh": `x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`.
+///     y = x/2 (1 + erf(x / sqrt(2)))
+///     y = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))     when 'approximate' is "tanh"
 struct Gelu: Operator {
   let schema = OperatorSchema(
-    "gelu", "x/2 (1 + erf(x / sqrt(2))); 'approximate' \"tanh\": x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).",
+    "gelu",
+    "x/2 (1 + erf(x / sqrt(2))); 'approximate' \"tanh\": x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).",
     operands: ["x"], attributes: ["approximate": .string])
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] { [ValueFact(try call.type(0))] }

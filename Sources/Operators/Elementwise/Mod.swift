@@ -4,7 +4,8 @@ import Tensors
 /// The remainder of `a / b`: with the sign of `b`, or with that of `a` when `fmod` is 1.
 struct Mod: Operator {
   let schema = OperatorSchema(
-    "mod", "The remainder of a / b with the sign of b; with that of a when 'fmod' is 1.", operands: ["a", "b"],
+    "mod", "The remainder of a / b with the sign of b; with that of a when 'fmod' is 1.",
+    operands: ["a", "b"],
     attributes: ["fmod": .int])
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {

@@ -19,7 +19,8 @@ struct Swish: Operator {
 /// `swish(a) b`, the gated activation of decoder feed-forward layers.
 struct SwiGLU: Operator {
   let schema = OperatorSchema(
-    "swiglu", "a sigmoid(alpha a) b for operands of equal shape; alpha is 1 when absent.", operands: ["a", "b"],
+    "swiglu", "a sigmoid(alpha a) b for operands of equal shape; alpha is 1 when absent.",
+    operands: ["a", "b"],
     attributes: ["alpha": .float])
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {

@@ -39,7 +39,9 @@ struct UnaryPredicate: Operator {
 
 enum UnaryOperators {
   static let all: [any Operator] = [
-    UnaryElementwise("abs", "The magnitude of each element.") { $0.isNonNegative ? $0 : Content.maximum($0, $0 * -1) },
+    UnaryElementwise("abs", "The magnitude of each element.") {
+      $0.isNonNegative ? $0 : Content.maximum($0, $0 * -1)
+    },
     UnaryElementwise("neg", "The negative of each element.") { $0 * -1 },
     UnaryElementwise("sign", "-1, 0 or 1 by the sign of each element."),
     UnaryElementwise("acos", "The arc cosine of each element, in radians."),
@@ -74,7 +76,8 @@ enum UnaryOperators {
   ]
 
   static let activations: [any Operator] = [
-    UnaryElementwise("celu", "max(0, x) + min(0, alpha (exp(x / alpha) - 1)).", attributes: ["alpha": .float]),
+    UnaryElementwise(
+      "celu", "max(0, x) + min(0, alpha (exp(x / alpha) - 1)).", attributes: ["alpha": .float]),
     UnaryElementwise("elu", "x above 0, else alpha (exp(x) - 1).", attributes: ["alpha": .float]),
     UnaryElementwise(
       "hard_sigmoid", "max(0, min(1, alpha x + beta)).", attributes: ["alpha": .float, "beta": .float]),
@@ -83,7 +86,8 @@ enum UnaryOperators {
     UnaryElementwise("mish", "x tanh(log(1 + exp(x)))."),
     UnaryElementwise("relu", "max(x, 0).") { Content.maximum($0, 0) },
     UnaryElementwise(
-      "selu", "gamma x above 0, else gamma alpha (exp(x) - 1).", attributes: ["alpha": .float, "gamma": .float]),
+      "selu", "gamma x above 0, else gamma alpha (exp(x) - 1).",
+      attributes: ["alpha": .float, "gamma": .float]),
     UnaryElementwise(
       "shrink", "x + bias below -lambd, x - bias above lambd, 0 between.",
       attributes: ["lambd": .float, "bias": .float]),

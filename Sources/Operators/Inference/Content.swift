@@ -1,7 +1,9 @@
 import GraphIR
 import Tensors
 
-/// Arithmetic on the symbolic content of small integer tensors. Dims are sizes: symbols stand for numbers >= 0.
+/// Arithmetic on the symbolic content of small integer tensors.
+///
+/// Dims are sizes: symbols stand for numbers from 0 on.
 enum Content {
   /// `function` of corresponding elements under broadcasting; nil when an operand's content is unknown or
   /// `function` cannot decide an element.
@@ -40,7 +42,9 @@ enum Content {
   }
 
   /// Whether inference tracks content of this type.
-  static func isTracked(_ element: ElementType) -> Bool { element == .i64 || element == .i32 || element == .bool }
+  static func isTracked(_ element: ElementType) -> Bool {
+    element == .i64 || element == .i32 || element == .bool
+  }
 
   static func boolean(_ value: Bool?) -> Dim? { value.map { Dim($0 ? 1 : 0) } }
 

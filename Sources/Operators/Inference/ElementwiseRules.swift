@@ -17,7 +17,9 @@ extension ShapeRules {
   }
 
   /// Refuses element types that an operator does not take.
-  static func require(_ type: TensorType, _ accepted: String, _ test: (ElementType) -> Bool) throws(OperatorError) {
+  static func require(_ type: TensorType, _ accepted: String, _ test: (ElementType) -> Bool)
+    throws(OperatorError)
+  {
     guard test(type.element) else {
       throw OperatorError("found element type \(type.element), accepted are \(accepted)")
     }

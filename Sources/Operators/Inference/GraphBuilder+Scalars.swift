@@ -2,7 +2,7 @@ import GraphIR
 import Tensors
 
 extension GraphBuilder {
-  /// A scalar constant of the element type of `value`, which must be a float of 16 bits or more or an integer.
+  /// A scalar constant of the element type of `value`: a float of 16 bits or more, i32 or i64.
   mutating func constant(_ number: Double, like value: ValueID) -> ValueID {
     constant(number, type(value).element)
   }

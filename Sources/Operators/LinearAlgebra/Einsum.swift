@@ -21,7 +21,9 @@ struct Einsum: Operator {
     return [ValueFact(types[0].element, equation.result.map { dims[$0]! })]
   }
 
-  private static func equation(_ attributes: Attributes, _ types: [TensorType]) throws(OperatorError) -> EinsumEquation {
+  private static func equation(_ attributes: Attributes, _ types: [TensorType]) throws(OperatorError)
+    -> EinsumEquation
+  {
     do throws(KernelError) {
       return try EinsumEquation(
         parsing: attributes.string("equation", default: ""), ranks: types.map(\.rank))

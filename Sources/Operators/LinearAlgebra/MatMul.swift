@@ -6,7 +6,8 @@ import Tensors
 ///     y[..., m, n] = sum over k of a[..., m, k] b[..., k, n]
 struct MatMul: Operator {
   let schema = OperatorSchema(
-    "matmul", "y[..., m, n] = sum over k of a[..., m, k] b[..., k, n]; leading axes broadcast, vectors lose theirs.",
+    "matmul",
+    "y[..., m, n] = sum over k of a[..., m, k] b[..., k, n]; leading axes broadcast, vectors lose theirs.",
     operands: ["a", "b"])
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
@@ -82,7 +83,8 @@ enum MatrixRules {
     let (inner, other) = (left[left.count - 1], right[right.count - 2])
     if let k = inner.constant, let l = other.constant, k != l {
       throw OperatorError(
-        "shapes \(ShapeRules.list(a)) and \(ShapeRules.list(b)) do not multiply: inner extents are \(k) and \(l)")
+        "shapes \(ShapeRules.list(a)) and \(ShapeRules.list(b)) do not multiply: \(k) is not \(l)"
+      )
     }
     var shape = try ShapeRules.broadcast(Array(left.dropLast(2)), Array(right.dropLast(2)))
     if a.count > 1 { shape.append(left[left.count - 2]) }

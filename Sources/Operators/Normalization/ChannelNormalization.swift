@@ -19,10 +19,13 @@ struct ChannelNormalization: Operator {
   }
 }
 
-/// Normalizes each channel with given statistics; in training mode with its own, which it also returns, running.
+/// Normalizes each channel with given statistics.
+///
+/// In training mode they are its own; running statistics are results 1 and 2.
 struct BatchNormalization: Operator {
   let schema = OperatorSchema(
-    "batch_normalization", "(x - mean[c]) / sqrt(variance[c] + epsilon) * scale[c] + bias[c]; running statistics when training.",
+    "batch_normalization",
+    "(x - mean[c]) / sqrt(variance[c] + epsilon) * scale[c] + bias[c]; running statistics when training.",
     operands: ["x", "scale", "bias", "mean", "variance"], results: 1...3,
     attributes: ["epsilon": .float, "momentum": .float, "training_mode": .int])
 
@@ -63,14 +66,17 @@ enum NormalizationOperators {
     BatchNormalization(),
     MeanVarianceNormalization(),
     ChannelNormalization(
-      "group_normalization", "(x - mean) / sqrt(variance + epsilon) * scale[c] + bias[c] over groups of channels.",
+      "group_normalization",
+      "(x - mean) / sqrt(variance + epsilon) * scale[c] + bias[c] over groups of channels.",
       operands: ["x", "scale", "bias"],
       attributes: ["num_groups!": .int, "epsilon": .float, "stash_type": .int]),
     ChannelNormalization(
-      "instance_normalization", "(x - mean) / sqrt(variance + epsilon) * scale[c] + bias[c] over each channel.",
+      "instance_normalization",
+      "(x - mean) / sqrt(variance + epsilon) * scale[c] + bias[c] over each channel.",
       operands: ["x", "scale", "bias"], attributes: ["epsilon": .float]),
     ChannelNormalization(
-      "lrn", "x / (bias + alpha / size * sum of squares of 'size' neighbouring channels)^beta.", operands: ["x"],
+      "lrn", "x / (bias + alpha / size * sum of squares of 'size' neighbouring channels)^beta.",
+      operands: ["x"],
       attributes: ["alpha": .float, "beta": .float, "bias": .float, "size!": .int]),
   ]
 }

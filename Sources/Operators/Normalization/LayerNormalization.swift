@@ -9,7 +9,7 @@ import Tensors
 struct LayerNormalization: Operator {
   let schema = OperatorSchema(
     "layer_normalization",
-    "(x - mean) / sqrt(variance + epsilon) * scale + bias over the axes from 'axis' on; also mean and inverse deviation.",
+    "(x - mean) / sqrt(variance + epsilon) * scale + bias over the axes from 'axis' on; also mean, deviation^-1.",
     operands: ["x", "scale", "bias?"], results: 1...3,
     attributes: ["axis": .int, "epsilon": .float, "stash_type": .int])
 

@@ -8,7 +8,8 @@ import Tensors
 /// Results: y, mean, inverse deviation, sum.
 struct SkipLayerNormalization: Operator {
   let schema = OperatorSchema(
-    "skip_layer_normalization", "layer_normalization(input + skip + bias, gamma, beta); also mean, inverse deviation, sum.",
+    "skip_layer_normalization",
+    "layer_normalization(input + skip + bias, gamma, beta); also mean, inverse deviation, sum.",
     operands: ["input", "skip", "gamma", "beta?", "bias?"], results: 1...4, attributes: ["epsilon": .float])
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] { try SkipRules.facts(call) }

@@ -55,7 +55,8 @@ struct AxisMap: Operator {
   let schema: OperatorSchema
 
   init(
-    _ name: String, _ summary: String, attributes: KeyValuePairs<String, OperatorSchema.Attribute.Kind> = ["axis": .int]
+    _ name: String, _ summary: String,
+    attributes: KeyValuePairs<String, OperatorSchema.Attribute.Kind> = ["axis": .int]
   ) {
     schema = OperatorSchema(name, summary, operands: ["x"], attributes: attributes)
   }

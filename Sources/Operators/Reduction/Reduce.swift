@@ -49,7 +49,9 @@ struct Reduce: Operator {
   }
 
   /// The axes are computed at run time: the extents are unknown, the rank needs their number.
-  private func unknown(_ call: InferenceCall, _ x: TensorType, _ keepsAxes: Bool) throws(OperatorError) -> ValueFact {
+  private func unknown(_ call: InferenceCall, _ x: TensorType, _ keepsAxes: Bool) throws(OperatorError)
+    -> ValueFact
+  {
     if keepsAxes { return ValueFact(x.element, x.shape.map { _ in call.unknownDim() }) }
     guard let count = try call.type(1).shape.first?.constant, count <= x.rank else {
       throw OperatorError("the number of axes to reduce is not known, so neither is the rank of the result")
@@ -77,6 +79,8 @@ enum ReductionOperators {
     AxisMap("softmax", "exp(x) / sum(exp(x)) along an axis."),
     AxisMap("log_softmax", "x - log(sum(exp(x))) along an axis."),
     AxisMap("hardmax", "1 at the first largest element along an axis, 0 elsewhere."),
-    AxisMap("lp_normalization", "x divided by its 1-norm or 2-norm along an axis.", attributes: ["axis": .int, "p": .int]),
+    AxisMap(
+      "lp_normalization", "x divided by its 1-norm or 2-norm along an axis.",
+      attributes: ["axis": .int, "p": .int]),
   ]
 }
