@@ -65,8 +65,7 @@ let package = Package(
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
     tests("TensorsTests", ["Tensors"]),
     tests("KernelsTests", ["Kernels", "CKernels", "Tensors"]),
-    tests(
-      "GraphIRTests", ["ONNXImport", "Operators", "GraphIR", "Tensors", "TestSupport"], exclude: ["Goldens"]),
+    tests("GraphIRTests", ["GraphIR", "Tensors", "TestSupport"], exclude: ["Goldens"]),
     tests(
       "ReportsTests", ["Reports", "PlanFormat", "GraphIR", "Tensors", "TestSupport"], exclude: ["Goldens"]),
     tests("TokenizationTests", ["Tokenization"], resources: [.copy("Fixtures")]),
