@@ -161,6 +161,15 @@ public struct Graph: Sendable {
     for index in outputs.indices where outputs[index].value == old { outputs[index].value = new }
   }
 
+  /// Gives a value another name, made unique if it is taken.
+  public mutating func rename(_ value: ValueID, to name: String) {
+    guard self[value].name != name else { return }
+    let unique = uniqueName(name)
+    names[self[value].name] = nil
+    names[unique] = value
+    self[value].name = unique
+  }
+
   /// Removes nodes; their results must have no uses left outside of the removed nodes.
   public mutating func remove(_ removed: Set<NodeID>) {
     guard !removed.isEmpty else { return }

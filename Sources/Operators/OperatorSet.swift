@@ -1,4 +1,5 @@
 public import GraphIR
+import Kernels
 
 /// The operator set: one list per family, one line per operator.
 ///
@@ -20,5 +21,9 @@ public enum OperatorSet {
     CastingOperators.all,
     QuantizationOperators.all,
     AttentionOperators.all,
+    [CacheAppend()],
   ]
+
+  /// Whether a node is only defined through simpler operators: it has no kernel.
+  public static func isComposite(_ node: Node) -> Bool { KernelTable.entries[node.operation] == nil }
 }

@@ -1,0 +1,58 @@
+public import GraphIR
+import Operators
+
+/// Rewrites composite operators as the primitives that define them.
+///
+///     %y, _, _, %s = skip_simplified_layer_normalization(%x, %r, %w)
+///                                    ──►
+///     %s = add(%x, %r)
+///     %y = simplified_layer_normalization(%s, %w)
+///
+/// A composite is an operator without a kernel of its own.
+public struct DecomposeComposites: Pass {
+  public let name = "decompose-composites"
+  public let summary = "Rewrites operators without a kernel as the primitives that define them."
+  public let fidelity = Fidelity.rounding
+
+  public init() {}
+
+  public func run(on module: inout Module, context: inout PassContext) throws {
+    for index in module.functions.indices {
+      var builder = GraphBuilder(
+        module.functions[index].graph, constants: module.constants, operators: context.operators,
+        symbols: context.symbols)
+      // A decomposition may hold composites itself: sweep until none is left.
+      while try decompose(&builder, &context) {}
+      module.functions[index].graph = builder.graph
+      module.constants = builder.constants
+    }
+  }
+
+  private func decompose(_ builder: inout GraphBuilder, _ context: inout PassContext) throws -> Bool {
+    var replaced: Set<NodeID> = []
+    for id in builder.graph.order {
+      let node = builder.graph[id]
+      guard OperatorSet.isComposite(node), let definition = context.operators[node.operation]
+      else { continue }
+      builder.position = id
+      builder.location = node.location
+      guard let results = try definition.decompose(node, into: &builder) else {
+        context.miss(node, "there is no kernel and no decomposition for these operands")
+        continue
+      }
+      var names: [(ValueID, String)] = []
+      for (old, new) in zip(node.results, results) {
+        guard let old else { continue }
+        guard let new else { throw OperatorError("the decomposition of '\(node.operation)' leaves out a result") }
+        names.append((new, builder.graph[old].name))
+        builder.graph.replaceUses(of: old, with: new)
+      }
+      builder.graph.remove([id])
+      for (value, name) in names { builder.graph.rename(value, to: name) }
+      replaced.insert(id)
+      context.count("decomposed")
+    }
+    builder.position = nil
+    return !replaced.isEmpty
+  }
+}
