@@ -52,7 +52,12 @@ let package = Package(
     module("Planning", ["Operators", "PlanFormat", "Kernels", "GraphIR", "Tensors"]),
     module("Execution", ["PlanFormat", "Kernels", "Tensors"]),
     module("Generation", ["Execution", "Tokenization", "Kernels", "Tensors"]),
-    module("Compiler", ["ONNXImport", "Passes", "Planning", "Tokenization", "Execution", "PlanFormat"]),
+    module(
+      "Compiler",
+      [
+        "ONNXImport", "ONNXFormat", "Passes", "Planning", "Tokenization", "PlanFormat", "Operators", "GraphIR",
+        "Tensors", .product(name: "Crypto", package: "swift-crypto"),
+      ]),
     module("Reports", ["Operators", "PlanFormat", "GraphIR", "Tensors"]),
     .executableTarget(
       name: "tandem",

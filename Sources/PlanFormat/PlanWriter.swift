@@ -1,64 +1,57 @@
 import Crypto
-import Foundation
 public import Tensors
 
 /// Writes a plan file: weights as they come, then the program. The file appears under its name when it is complete.
 public final class PlanWriter {
-  private let path: String
-  private let temporaryPath: String
-  private let handle: FileHandle
-  private var position = 0
+  private let file: FileReplacement
   private var sections: [PlanLayout.Section] = []
-  private var isFinished = false
 
-  /// - Throws: ``PlanError`` when the folder cannot be written.
-  public init(path: String) throws(PlanError) {
-    self.path = path
-    temporaryPath = "\(path).tmp\(ProcessInfo.processInfo.processIdentifier)"
-    guard FileManager.default.createFile(atPath: temporaryPath, contents: nil),
-      let handle = FileHandle(forWritingAtPath: temporaryPath)
-    else { throw PlanError(path: path, "cannot be written: \(String(cString: strerror(errno)).lowercased())") }
-    self.handle = handle
-    position = PlanLayout.headerByteCount + PlanLayout.SectionKind.allCases.count * PlanLayout.entryByteCount
-  }
-
-  deinit {
-    try? handle.close()
-    if !isFinished { try? FileManager.default.removeItem(atPath: temporaryPath) }
+  /// - Throws: ``FileError`` when the folder cannot be written.
+  public init(path: String) throws(FileError) {
+    file = try FileReplacement(path)
+    let sectionCount = PlanLayout.SectionKind.allCases.count
+    let header = PlanLayout.headerByteCount + sectionCount * PlanLayout.entryByteCount
+    try file.write([UInt8](repeating: 0, count: header))
   }
 
   /// Writes a section of tensors.
   ///
-  /// - Parameter tensors: name and content of each; called in order, one tensor in memory at a time.
+  /// - Parameters:
+  ///   - tensors: name and content of each; loaded in order, one at a time.
+  ///   - progress: called with the bytes written so far.
   /// - Returns: where each tensor lies.
   public func writeWeights(
-    _ tensors: some Sequence<(name: String, load: () -> Tensor)>
-  ) throws(PlanError) -> [Weight] {
+    _ tensors: [(name: String, load: () -> Tensor)], progress: (Int) -> Void = { _ in }
+  ) throws(FileError) -> [Weight] {
+    var hash = SHA256()
+    let start = try beginSection()
     var weights: [Weight] = []
-    try writeSection(.weights) { (append: (UnsafeRawBufferPointer) throws(PlanError) -> Void) throws(PlanError) in
-      var offset = 0
-      let padding = [UInt8](repeating: 0, count: PlanLayout.weightAlignment)
-      for (name, load) in tensors {
-        let tensor = load()
-        let gap = (PlanLayout.weightAlignment - offset % PlanLayout.weightAlignment) % PlanLayout.weightAlignment
-        if gap > 0 { try padding.withUnsafeBytesTyped { bytes throws(PlanError) in try append(.init(rebasing: bytes[..<gap])) } }
-        offset += gap
-        weights.append(
-          Weight(
-            name: name, element: tensor.element, shape: tensor.shape, offset: offset, byteCount: tensor.byteCount))
-        try append(tensor.bytes)
-        offset += tensor.byteCount
-      }
+    for (name, load) in tensors {
+      let tensor = load()
+      let padding = [UInt8](repeating: 0, count: paddingByteCount(file.offset - start))
+      hash.update(data: padding)
+      try file.write(padding)
+      weights.append(
+        Weight(
+          name: name, element: tensor.element, shape: tensor.shape, offset: file.offset - start,
+          byteCount: tensor.byteCount))
+      hash.update(bufferPointer: tensor.bytes)
+      try file.write(tensor.bytes)
+      progress(file.offset - start)
     }
+    endSection(.weights, start, hash)
     return weights
   }
 
-  public func writeTokenizer(_ bytes: [UInt8]) throws(PlanError) { try writeSection(bytes, .tokenizer) }
+  private func paddingByteCount(_ offset: Int) -> Int {
+    (PlanLayout.weightAlignment - offset % PlanLayout.weightAlignment) % PlanLayout.weightAlignment
+  }
+
+  public func writeTokenizer(_ bytes: [UInt8]) throws(FileError) { try write(.tokenizer, bytes) }
 
   /// Writes the program, completes the file and gives it its name.
-  public func finish(_ program: Program) throws(PlanError) {
-    try writeSection(program.encoded(), .program)
-    try seek(to: 0)
+  public func finish(_ program: Program) throws(FileError) {
+    try write(.program, program.encoded())
     var header = PlanLayout.magic
     header.append(littleEndian: PlanLayout.version)
     header.append(littleEndian: UInt32(sections.count))
@@ -69,77 +62,32 @@ public final class PlanWriter {
       header.append(littleEndian: UInt64(section.byteCount))
       header += section.checksum
     }
-    try put(header)
-    do {
-      try handle.synchronize()
-      try handle.close()
-    } catch {
-      throw PlanError(path: path, "cannot be written: \(error)")
-    }
-    guard rename(temporaryPath, path) == 0 else {
-      throw PlanError(path: path, "cannot be named: \(String(cString: strerror(errno)).lowercased())")
-    }
-    isFinished = true
+    try file.overwrite(header, at: 0)
+    try file.commit()
   }
 
-  private func writeSection(_ bytes: [UInt8], _ kind: PlanLayout.SectionKind) throws(PlanError) {
-    try writeSection(kind) { append throws(PlanError) in
-      try bytes.withUnsafeBytesTyped { bytes throws(PlanError) in try append(bytes) }
-    }
-  }
-
-  private func writeSection(
-    _ kind: PlanLayout.SectionKind,
-    _ body: ((UnsafeRawBufferPointer) throws(PlanError) -> Void) throws(PlanError) -> Void
-  ) throws(PlanError) {
-    let alignment = PlanLayout.sectionAlignment
-    position = (position + alignment - 1) / alignment * alignment
-    try seek(to: position)
-    let start = position
+  private func write(_ kind: PlanLayout.SectionKind, _ bytes: [UInt8]) throws(FileError) {
+    let start = try beginSection()
     var hash = SHA256()
-    try body { (bytes: UnsafeRawBufferPointer) throws(PlanError) in
-      hash.update(bufferPointer: bytes)
-      try put(bytes)
-      position += bytes.count
-    }
+    hash.update(data: bytes)
+    try file.write(bytes)
+    endSection(kind, start, hash)
+  }
+
+  private func beginSection() throws(FileError) -> Int {
+    try file.pad(to: PlanLayout.sectionAlignment)
+    return file.offset
+  }
+
+  private func endSection(_ kind: PlanLayout.SectionKind, _ start: Int, _ hash: SHA256) {
     sections.append(
       PlanLayout.Section(
-        kind: kind, offset: start, byteCount: position - start, checksum: Array(hash.finalize())))
-  }
-
-  private func seek(to offset: Int) throws(PlanError) {
-    do { try handle.seek(toOffset: UInt64(offset)) } catch {
-      throw PlanError(path: path, "cannot be written: \(error)")
-    }
-  }
-
-  private func put(_ bytes: [UInt8]) throws(PlanError) {
-    try bytes.withUnsafeBytesTyped { bytes throws(PlanError) in try put(bytes) }
-  }
-
-  private func put(_ bytes: UnsafeRawBufferPointer) throws(PlanError) {
-    var done = 0
-    while done < bytes.count {
-      let count = write(handle.fileDescriptor, bytes.baseAddress! + done, bytes.count - done)
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else {
-        throw PlanError(path: path, "cannot be written: \(String(cString: strerror(errno)).lowercased())")
-      }
-      done += count
-    }
+        kind: kind, offset: start, byteCount: file.offset - start, checksum: Array(hash.finalize())))
   }
 }
 
 extension [UInt8] {
-  /// `withUnsafeBytes` with a typed error.
-  func withUnsafeBytesTyped<E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> Void) throws(E) {
-    let outcome: Result<Void, E> = withUnsafeBytes { bytes in
-      do throws(E) { return .success(try body(bytes)) } catch { return .failure(error) }
-    }
-    try outcome.get()
-  }
-
-  mutating func append<T: FixedWidthInteger>(littleEndian value: T) {
+  fileprivate mutating func append<T: FixedWidthInteger>(littleEndian value: T) {
     Swift.withUnsafeBytes(of: value.littleEndian) { append(contentsOf: $0) }
   }
 }

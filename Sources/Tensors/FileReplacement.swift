@@ -48,6 +48,13 @@ public final class FileReplacement {
     if count > 0 { try write([UInt8](repeating: 0, count: count)) }
   }
 
+  /// Replaces bytes that were written before: a header whose content is known last.
+  public func overwrite(_ bytes: [UInt8], at offset: Int) throws(FileError) {
+    precondition(offset + bytes.count <= self.offset, "only what was written can be replaced")
+    let count = bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, off_t(offset)) }
+    guard count == bytes.count else { throw FileError(path: path, doing: "write", code: errno) }
+  }
+
   /// Puts the file in its place.
   public func commit() throws(FileError) {
     guard fsync(descriptor) == 0, close(descriptor) == 0 else {

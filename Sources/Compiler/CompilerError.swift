@@ -1,0 +1,26 @@
+/// A model cannot be converted.
+public struct CompilerError: Error, CustomStringConvertible, Sendable {
+  public enum Code: Sendable {
+    case invalidInput
+    case unsupported
+    /// A pass broke the module: our bug.
+    case internalFault
+  }
+
+  public let code: Code
+  /// Lower case: file, node, what was found and what would be accepted.
+  public let message: String
+
+  public var description: String { message }
+
+  static func unknownStage(_ name: String, accepted: [String]) -> CompilerError {
+    CompilerError(
+      code: .invalidInput, message: "there is no stage '\(name)'; accepted are \(accepted.joined(separator: ", "))")
+  }
+  static func noTokenizer(_ path: String) -> CompilerError {
+    CompilerError(code: .invalidInput, message: "'\(path)': there is no such tokenizer file")
+  }
+  static func context(_ value: Int) -> CompilerError {
+    CompilerError(code: .invalidInput, message: "the context length is \(value), accepted are 1 and more")
+  }
+}

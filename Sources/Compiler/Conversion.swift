@@ -1,0 +1,189 @@
+import Crypto
+import Foundation
+public import GraphIR
+import ONNXFormat
+import ONNXImport
+import Operators
+import Passes
+import PlanFormat
+import Planning
+import Tensors
+import Tokenization
+
+/// Converts an exported model into a plan: import, passes, planning, writing.
+public struct Conversion {
+  /// Where a conversion is: the stage, and its share that is done when it can tell.
+  public struct Progress: Sendable {
+    public let stage: String
+    public let fraction: Double?
+  }
+
+  private let options: ConversionOptions
+  private let progress: (Progress) -> Void
+  /// Receives the text of the stage that ``ConversionOptions/printAfter`` names.
+  private let printed: (String) -> Void
+
+  public init(
+    _ options: ConversionOptions, progress: @escaping (Progress) -> Void = { _ in },
+    printed: @escaping (String) -> Void = { _ in }
+  ) {
+    self.options = options
+    self.progress = progress
+    self.printed = printed
+  }
+
+  /// Runs the conversion.
+  ///
+  /// - Throws: ``CompilerError``, ``ImportError``, ``TokenizationError`` or ``FileError``; no plan is left behind then.
+  public func run() throws -> ConversionReport {
+    try checkOptions()
+    // The tokenizer first: it fails fast.
+    let tokenizer = try options.output == nil ? nil : readTokenizer()
+    var stage = StageClock()
+    progress(Progress(stage: "import", fraction: nil))
+    var report = ConversionReport(module: try readModule())
+    report.stages.append(stage.lap("import", report.module))
+    try observe(0, "import", report.module)
+    if options.stopAfter != "import" {
+      let pipeline = try pipeline()
+      for (index, pass) in pipeline.passes.enumerated() {
+        progress(Progress(stage: pass.name, fraction: Double(index) / Double(pipeline.passes.count)))
+        let records = try run(pass, on: &report.module)
+        report.stages.append(stage.lap(pass.name, report.module, records.first))
+        try observe(index + 1, pass.name, report.module)
+        if options.stopAfter == pass.name { break }
+      }
+    }
+    if let output = options.output, options.stopAfter == nil {
+      try write(output, tokenizer, &report)
+      report.stages.append(stage.lap("plan", report.module))
+    }
+    return report
+  }
+
+  // MARK: Stages
+
+  private func checkOptions() throws(CompilerError) {
+    let stages = ["import"] + Pipeline.passNames
+    for name in [options.stopAfter, options.printAfter].compactMap({ $0 }) where !stages.contains(name) {
+      throw .unknownStage(name, accepted: stages)
+    }
+    for name in options.disable where !Pipeline.passNames.contains(name) {
+      throw .unknownStage(name, accepted: Pipeline.passNames)
+    }
+    if let context = options.maxContext, context < 1 { throw .context(context) }
+  }
+
+  private func readModule() throws -> Module {
+    options.model.hasSuffix(".ir")
+      ? try Module(contentsOf: options.model, operators: OperatorSet.standard)
+      : try Module(importing: options.model)
+  }
+
+  private func pipeline() throws -> PassPipeline {
+    var pipeline = Pipeline.standard
+    for name in options.disable { try pipeline.disable(name) }
+    pipeline.limit(to: options.allow)
+    return pipeline
+  }
+
+  /// Runs one pass and verifies what it left.
+  private func run(_ pass: any Pass, on module: inout Module) throws -> [PassRecord] {
+    do throws(PipelineError) {
+      return try PassPipeline([pass]).run(on: &module, operators: OperatorSet.standard)
+    } catch {
+      if case .broken = error { throw CompilerError(code: .internalFault, message: "\(error)") }
+      throw CompilerError(code: .invalidInput, message: "'\(options.model)': \(error)")
+    }
+  }
+
+  private func observe(_ index: Int, _ name: String, _ module: Module) throws {
+    if options.printAfter == name { printed(module.printed().text) }
+    guard let folder = options.dumpStages else { return }
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try module.write(to: "\(folder)/\(String(format: "%02d", index))-\(name).ir")
+  }
+
+  private func readTokenizer() throws -> [UInt8]? {
+    let path = options.tokenizer ?? modelFolder + "/tokenizer.json"
+    guard FileManager.default.fileExists(atPath: path) else {
+      if options.tokenizer != nil { throw CompilerError.noTokenizer(path) }
+      return nil
+    }
+    progress(Progress(stage: "tokenizer", fraction: nil))
+    return try Tokenizer(compiling: try Data(contentsOf: URL(fileURLWithPath: path))).serialized()
+  }
+
+  private var modelFolder: String { (options.model as NSString).deletingLastPathComponent.nonEmpty ?? "." }
+
+  private func write(_ output: String, _ tokenizer: [UInt8]?, _ report: inout ConversionReport) throws {
+    let result: Planner.Result
+    do throws(Planner.Failure) {
+      result = try Planner(report.module).plan()
+    } catch {
+      throw CompilerError(code: .unsupported, message: "'\(options.model)': \(error.message)")
+    }
+    var program = result.program
+    program.model = [Entry("context", "\(try contextLength(report.module))")]
+    program.provenance = try provenance(report.module)
+    program.ledger = report.stages.compactMap(\.record).filter { $0.fidelity != .exact && !$0.statistics.isEmpty }
+      .map { LedgerEntry(pass: $0.name, fidelity: $0.fidelity.rawValue) }
+    let writer = try PlanWriter(path: output)
+    let total = report.module.constants.values.reduce(0) { $0 + $1.byteCount }
+    program.weights = try writer.writeWeights(result.weights) { done in
+      progress(Progress(stage: "write", fraction: min(1, Double(done) / Double(max(total, 1)))))
+    }
+    if let tokenizer { try writer.writeTokenizer(tokenizer) }
+    try writer.finish(program)
+    report.program = program
+    report.hasTokenizer = tokenizer != nil
+    report.planByteCount = try MappedFile(output).bytes.count
+  }
+
+  // MARK: Facts
+
+  /// Positions that caches hold: what the caller asks for, what the model or its `config.json` says, or 4096.
+  private func contextLength(_ module: Module) throws -> Int {
+    if let length = options.maxContext { return length }
+    if let length = module.metadata["context_length"].flatMap({ Int($0) }), length > 0 { return length }
+    struct Configuration: Decodable {
+      var max_position_embeddings: Int?
+      var n_positions: Int?
+    }
+    let path = URL(fileURLWithPath: modelFolder + "/config.json")
+    if let data = try? Data(contentsOf: path), let values = try? JSONDecoder().decode(Configuration.self, from: data),
+      let length = values.max_position_embeddings ?? values.n_positions, length > 0
+    {
+      return length
+    }
+    return 4096
+  }
+
+  private func provenance(_ module: Module) throws -> [Entry] {
+    var hash = SHA256()
+    hash.update(bufferPointer: try MappedFile(options.model).bytes)
+    let digest = hash.finalize().map { String(format: "%02x", $0) }.joined()
+    return [
+      Entry("source", (options.model as NSString).lastPathComponent),
+      Entry("source-sha256", digest),
+      Entry("pipeline", try pipeline().text),
+      Entry("weights", options.weights.rawValue),
+    ] + module.metadata.sorted { $0.key < $1.key }.map { Entry($0.key, $0.value) }
+  }
+}
+
+/// Times stages one after the other.
+private struct StageClock {
+  private var start = ContinuousClock.now
+
+  mutating func lap(_ name: String, _ module: Module, _ record: PassRecord? = nil) -> ConversionReport.Stage {
+    let now = ContinuousClock.now
+    defer { start = now }
+    let count = module.functions.reduce(0) { $0 + $1.graph.order.count }
+    return .init(name: name, seconds: (now - start) / .seconds(1), nodeCount: count, record: record)
+  }
+}
+
+extension String {
+  fileprivate var nonEmpty: String? { isEmpty ? nil : self }
+}

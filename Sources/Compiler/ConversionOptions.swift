@@ -1,0 +1,33 @@
+public import GraphIR
+
+/// How a model is converted. Names and defaults are those of the command line.
+public struct ConversionOptions: Sendable {
+  /// The format in which matrices are stored.
+  public enum WeightFormat: String, CaseIterable, Sendable {
+    /// The smallest format that reproduces the exported values; today f32.
+    case auto
+    case f32
+  }
+
+  /// The exported model: an ONNX file, or a stage that an earlier conversion dumped (`.ir`).
+  public var model: String
+  /// The plan to write; nil stops before planning.
+  public var output: String?
+  /// The tokenizer; nil takes `tokenizer.json` beside the model, if there is one.
+  public var tokenizer: String?
+  /// Positions that a cache can hold; nil takes what the model says.
+  public var maxContext: Int?
+  public var weights = WeightFormat.auto
+  /// Passes less faithful than this are left out.
+  public var allow = Fidelity.statistical
+  /// Folder for the text of every stage.
+  public var dumpStages: String?
+  /// The last stage to run: `import` or the name of a pass.
+  public var stopAfter: String?
+  /// The stage whose text is handed to ``Conversion/printed``.
+  public var printAfter: String?
+  /// Passes to leave out.
+  public var disable: [String] = []
+
+  public init(model: String) { self.model = model }
+}

@@ -1,0 +1,25 @@
+public import GraphIR
+public import PlanFormat
+
+/// What a conversion did.
+public struct ConversionReport: Sendable {
+  /// One stage: importing, a pass, planning.
+  public struct Stage: Sendable {
+    public let name: String
+    public let seconds: Double
+    public let nodeCount: Int
+    /// What a pass did and missed; nil for other stages.
+    public let record: PassRecord?
+  }
+
+  public internal(set) var stages: [Stage] = []
+  /// The module after the last stage.
+  public internal(set) var module: Module
+  /// The plan that was written, if one was.
+  public internal(set) var program: Program?
+  public internal(set) var planByteCount = 0
+  /// Whether the plan can run from text.
+  public internal(set) var hasTokenizer = false
+
+  public var misses: [PassMiss] { stages.flatMap { $0.record?.misses ?? [] } }
+}
