@@ -70,6 +70,11 @@ let package = Package(
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
     tests("TensorsTests", ["Tensors"]),
     tests("KernelsTests", ["Kernels", "CKernels", "Tensors"]),
+    tests(
+      "PassesTests", ["Passes", "Operators", "GraphIR", "TestSupport"], exclude: ["Goldens", "Cases"]),
+    tests(
+      "ExecutionTests",
+      ["Execution", "Planning", "PlanFormat", "Passes", "Operators", "Kernels", "GraphIR", "Tensors", "TestSupport"]),
     tests("GraphIRTests", ["GraphIR", "Tensors", "TestSupport"], exclude: ["Goldens"]),
     tests(
       "ReportsTests", ["Reports", "PlanFormat", "GraphIR", "Tensors", "TestSupport"], exclude: ["Goldens"]),

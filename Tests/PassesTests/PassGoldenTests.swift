@@ -1,0 +1,36 @@
+import Foundation
+import GraphIR
+import Operators
+import Passes
+import TestSupport
+import Testing
+
+/// One case per file in `Goldens/`: `// passes:` in the first line, a module, and below `// expect:` the module after.
+@Suite struct PassGoldenTests {
+  static let available: [any Pass] = [
+    DecomposeComposites(), FoldConstants(), EliminateCommonSubexpressions(), EliminateDeadCode(),
+    KeepCachesInPlace(), FormLinear(),
+  ]
+
+  static let cases: [String] = {
+    let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Cases")
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+    return names.filter { $0.hasSuffix(".ir") }.sorted()
+  }()
+
+  @Test func casesExist() { #expect(Self.cases.count >= 10) }
+
+  @Test(arguments: cases)
+  func pass(_ name: String) throws {
+    let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Cases")
+    let text = try String(contentsOf: folder.appending(path: name), encoding: .utf8)
+    let first = try #require(text.split(separator: "\n").first)
+    let prefix = "// passes: "
+    try #require(first.hasPrefix(prefix))
+    var module = try Module(parsing: text, operators: OperatorSet.standard, blobs: [])
+    let pipeline = try PassPipeline(parsing: String(first.dropFirst(prefix.count)), available: Self.available)
+    let records = try pipeline.run(on: &module, operators: OperatorSet.standard)
+    let misses = records.flatMap(\.misses).map { "// missed: \($0)\n" }.joined()
+    try Golden.expect(module.printed().text + misses, named: name)
+  }
+}
