@@ -26,12 +26,13 @@ extension Module {
       var importer = GraphImporter(model, operators: operators)
       try importer.run()
       let builder = importer.builder
-      self.init(
-        functions: [Function("main", builder.graph)], constants: builder.constants,
-        metadata: [
-          "producer": [model.producerName, model.producerVersion].filter { !$0.isEmpty }.joined(separator: " "),
-          "opsets": try OpsetTable(model.opsets).summary,
-        ])
+      var metadata = [
+        "producer": [model.producerName, model.producerVersion].filter { !$0.isEmpty }.joined(separator: " "),
+        "opsets": try OpsetTable(model.opsets).summary,
+      ]
+      // What the exporter says about its model, such as the context length; our own keys win.
+      for property in model.metadata where metadata[property.key] == nil { metadata[property.key] = property.value }
+      self.init(functions: [Function("main", builder.graph)], constants: builder.constants, metadata: metadata)
       let violations = self.violations(operators: operators)
       guard violations.isEmpty else {
         throw ImportError(

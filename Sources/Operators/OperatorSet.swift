@@ -24,6 +24,10 @@ public enum OperatorSet {
     [CacheAppend()],
   ]
 
-  /// Whether a node is only defined through simpler operators: it has no kernel.
-  public static func isComposite(_ node: Node) -> Bool { KernelTable.entries[node.operation] == nil }
+  /// Whether a node should be rewritten as simpler operators before planning: it has no kernel, or it is an attention
+  /// that joins its own cache, which only a separate `concat` lets become state.
+  public static func isComposite(_ node: Node) -> Bool {
+    KernelTable.entries[node.operation] == nil
+      || (node.operation == "attention" && node.operands.count > 5 && node.operands[4] != nil)
+  }
 }

@@ -10,7 +10,7 @@ import Tensors
 /// (mode 0), after softcap (1), after the mask (2), or probabilities (3).
 ///
 /// `queries_at_end` is an addition to ONNX's attributes: query `i` stands at key position `T - S + i`, as it does after
-/// ``withoutPast(_:into:)`` has moved the joining out of the node.
+/// ``decompose(_:into:)`` has moved the joining out of the node.
 struct Attention: Operator {
   let schema = OperatorSchema(
     "attention", "softmax(softcap(scale * q k^T) + mask) v per head, over past and new keys.",
@@ -55,17 +55,17 @@ struct Attention: Operator {
   ///     y  = attention(q, pk, pv, mask) {queries_at_end = 1}
   ///
   /// - Returns: the results in the node's order, or nil when the node has no past.
-  static func withoutPast(_ node: Node, into builder: inout GraphBuilder) throws(OperatorError) -> [ValueID?]? {
+  func decompose(_ node: Node, into builder: inout GraphBuilder) throws(OperatorError) -> [ValueID?]? {
     guard node.operands.count > 5, let pastKey = node.operands[4], let pastValue = node.operands[5],
       let q = node.operands[0], let k = node.operands[1], let v = node.operands[2]
     else { return nil }
-    let key = try joined(pastKey, k, node, into: &builder)
-    let value = try joined(pastValue, v, node, into: &builder)
+    let key = try Self.joined(pastKey, k, node, into: &builder)
+    let value = try Self.joined(pastValue, v, node, into: &builder)
     var attributes = node.attributes
     attributes["queries_at_end"] = .int(1)
     var query = q
     if builder.type(q).rank == 3 {
-      query = try heads(q, node.attributes.int("q_num_heads"), into: &builder)
+      query = try Self.heads(q, node.attributes.int("q_num_heads"), into: &builder)
       attributes["q_num_heads"] = nil
       attributes["kv_num_heads"] = nil
     }
