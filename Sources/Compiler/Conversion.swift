@@ -161,7 +161,8 @@ public struct Conversion {
 
   private func provenance(_ module: Module) throws -> [Entry] {
     var hash = SHA256()
-    hash.update(bufferPointer: try MappedFile(options.model).bytes)
+    let source = try MappedFile(options.model)
+    withExtendedLifetime(source) { hash.update(bufferPointer: source.bytes) }
     let digest = hash.finalize().map { String(format: "%02x", $0) }.joined()
     return [
       Entry("source", (options.model as NSString).lastPathComponent),

@@ -1,4 +1,4 @@
-import GraphIR
+public import GraphIR
 import Passes
 
 /// The passes in order, each with the reason for its place.
