@@ -46,17 +46,21 @@ public struct KernelEntry: Sendable {
   public let widensNarrowFloats: Bool
   /// Results that stay f32 when operands are widened: statistics.
   public let keepsWide: [Int]
+  /// Whether the kernel writes into its aliased operand's memory, which must have room: state of an executor. The
+  /// interpreter, whose tensors are values, evaluates the operator's decomposition instead.
+  public let writesOperand: Bool
   private let body: @Sendable (Attributes) throws(KernelError) -> any Kernel
 
   public init(
     _ name: String, aliasing aliasedOperand: Int? = nil, widensNarrowFloats: Bool = false,
-    keepsWide: [Int] = [],
+    keepsWide: [Int] = [], writesOperand: Bool = false,
     make body: @escaping @Sendable (Attributes) throws(KernelError) -> any Kernel
   ) {
     self.name = name
     self.aliasedOperand = aliasedOperand
     self.widensNarrowFloats = widensNarrowFloats
     self.keepsWide = keepsWide
+    self.writesOperand = writesOperand
     self.body = body
   }
 
