@@ -80,6 +80,7 @@ let package = Package(
       "ReportsTests", ["Reports", "PlanFormat", "GraphIR", "Tensors", "TestSupport"], exclude: ["Goldens"]),
     tests("TokenizationTests", ["Tokenization"], resources: [.copy("Fixtures")]),
     tests("ONNXFormatTests", ["ONNXFormat", "Tensors"]),
+    tests("ONNXImportTests", ["ONNXImport", "ONNXFormat", "Operators", "GraphIR", "Tensors"]),
     tests("ZooTests", ["ONNXImport", "ONNXFormat", "Operators", "GraphIR", "Tensors"]),
     tests("OperatorsTests", ["Operators", "Kernels", "GraphIR", "Tensors"]),
     tests("ConformanceTests", ["ONNXImport", "Operators", "GraphIR", "Tensors"]),

@@ -5,13 +5,15 @@ import Tensors
 /// Adds ONNX nodes to a function: looks names up, infers types, and refines them by what the exporter declared.
 struct GraphImporter {
   let model: ONNXModel
-  private(set) var builder: GraphBuilder
+  var builder: GraphBuilder
   private let dims: DimReader
-  private var scope: [String: ValueID] = [:]
+  var scope: [String: ValueID] = [:]
   private var initializers: [String: ONNXTensor] = [:]
-  private var declared: [String: ONNXType] = [:]
+  var declared: [String: ONNXType] = [:]
   /// Symbols of the function's inputs: the only ones that a declared type is believed about.
-  private var inputSymbols: Set<String> = []
+  var inputSymbols: Set<String> = []
+  /// Symbols of inputs that turned out to be one number.
+  var extents: [String: Dim] = [:]
 
   init(_ model: ONNXModel, operators: OperatorTable) {
     self.model = model
@@ -36,6 +38,7 @@ struct GraphImporter {
       guard names.insert(output.name).inserted else { throw .invalid("is listed twice", at: "output '\(output.name)'") }
       builder.graph.outputs.append((output.name, try value(output.name, of: "output '\(output.name)'")))
     }
+    substituteExtents()
   }
 
   // MARK: Names
@@ -46,7 +49,7 @@ struct GraphImporter {
         throw .invalid("is defined twice; names must be unique", at: "initializer '\(tensor.name)'")
       }
     }
-    for info in graph.valueInfos + graph.outputs { declared[info.name] = info.type }
+    for info in graph.valueInfos + graph.outputs where info.type != .none { declared[info.name] = info.type }
   }
 
   /// Inputs that an initializer gives a default are constants.
@@ -118,6 +121,7 @@ struct GraphImporter {
       scope[name] = value
     }
     refine(node.outputs)
+    learnCacheExtents(translation.mnemonic, operands: operands, results: results)
   }
 
   /// Adds the one node that a translation has become.
@@ -194,34 +198,5 @@ struct GraphImporter {
     for (output, name) in zip(body.outputs, node.outputs) where !name.isEmpty {
       scope[name] = try value(output.name, of: node.place)
     }
-  }
-
-  // MARK: Types
-
-  /// Gives extents that inference could not know the declared value, when the rest of the declaration agrees.
-  private mutating func refine(_ names: [String]) {
-    for name in names {
-      guard let value = scope[name], case .tensor(let dataType, let shape?)? = declared[name] else { continue }
-      let type = builder.type(value)
-      guard dataType.element == type.element, shape.count == type.rank else { continue }
-      var replacement: [String: Dim] = [:]
-      var isConsistent = true
-      for (inferred, declared) in zip(type.shape, shape.map(DimReader.dim)) {
-        guard let declared else { continue }
-        if let x = inferred.constant, let y = declared.constant, x != y { isConsistent = false }
-        guard let symbol = inferred.symbol, isFresh(symbol), declared.symbols.isSubset(of: inputSymbols) else { continue }
-        if let other = replacement.updateValue(declared, forKey: symbol), other != declared { isConsistent = false }
-      }
-      guard isConsistent, !replacement.isEmpty else { continue }
-      for case let other? in names.map({ scope[$0] }) {
-        builder.graph[other].type = builder.type(other).substituting(replacement)
-        builder.graph[other].content = builder.graph[other].content?.map { $0.substituting(replacement) }
-      }
-    }
-  }
-
-  /// Whether a symbol was made by inference: `u` and a number, and not an input's.
-  private func isFresh(_ symbol: String) -> Bool {
-    symbol.hasPrefix("u") && Int(symbol.dropFirst()) != nil && !inputSymbols.contains(symbol)
   }
 }
