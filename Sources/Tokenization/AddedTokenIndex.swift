@@ -19,14 +19,16 @@ struct AddedTokenIndex: @unchecked Sendable {  // the section is read-only, and 
 
   init(_ bytes: UnsafeRawBufferPointer, tokenCount: Int) throws(TokenizationError) {
     guard bytes.count >= Self.startsByteCount else { throw .corruptSection("added tokens are cut off") }
-    let words = UnsafeRawBufferPointer(rebasing: bytes[..<Self.startsByteCount]).assumingMemoryBound(to: UInt32.self)
+    let words = UnsafeRawBufferPointer(rebasing: bytes[..<Self.startsByteCount]).assumingMemoryBound(
+      to: UInt32.self)
     let count = Int(words[0])
     starts = UnsafeBufferPointer(rebasing: words[1...])
     guard count <= (bytes.count - Self.startsByteCount) / MemoryLayout<Entry>.stride else {
       throw .corruptSection("added tokens are cut off")
     }
     let end = Self.startsByteCount + count * MemoryLayout<Entry>.stride
-    entries = UnsafeRawBufferPointer(rebasing: bytes[Self.startsByteCount..<end]).assumingMemoryBound(to: Entry.self)
+    entries = UnsafeRawBufferPointer(rebasing: bytes[Self.startsByteCount..<end]).assumingMemoryBound(
+      to: Entry.self)
     texts = UnsafeRawBufferPointer(rebasing: bytes[end...]).assumingMemoryBound(to: UInt8.self)
     let limit = texts.count
     guard starts.allSatisfy({ $0 <= count }), zip(starts, starts.dropFirst()).allSatisfy({ $0 <= $1 }),
@@ -39,7 +41,9 @@ struct AddedTokenIndex: @unchecked Sendable {  // the section is read-only, and 
   /// The index of `tokens`; of equal texts the first token counts.
   static func encode(_ tokens: [AddedToken]) -> [UInt8] {
     var ids: [[UInt8]: Int] = [:]
-    for (index, token) in tokens.enumerated().reversed() where !token.content.isEmpty { ids[token.content] = index }
+    for (index, token) in tokens.enumerated().reversed() where !token.content.isEmpty {
+      ids[token.content] = index
+    }
     let sorted = ids.values.map { tokens[$0] }.sorted { $0.content.lexicographicallyPrecedes($1.content) }
     var writer = ByteWriter()
     writer.write(UInt32(sorted.count))

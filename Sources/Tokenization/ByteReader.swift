@@ -16,7 +16,9 @@ struct ByteReader {
   mutating func readBool() throws(TokenizationError) -> Bool { try read(UInt8.self) != 0 }
 
   mutating func readScalar() throws(TokenizationError) -> Unicode.Scalar {
-    guard let scalar = Unicode.Scalar(try read(UInt32.self)) else { throw .corruptSection("not a Unicode scalar") }
+    guard let scalar = Unicode.Scalar(try read(UInt32.self)) else {
+      throw .corruptSection("not a Unicode scalar")
+    }
     return scalar
   }
 

@@ -1,7 +1,7 @@
 /// A ``DecoderStep`` at work on a stream of tokens, with what it holds back.
 ///
-/// Behind a step that joins all tokens, what arrives are parts of one token: a stage whose result could depend on parts
-/// still to come holds back as much as it must, in the worst case everything until the end.
+/// Behind a step that joins all tokens, what arrives are parts of one token: a stage whose result could
+/// depend on parts still to come holds back as much as it must, in the worst case everything until the end.
 struct DecoderStage {
   private let step: DecoderStep
   /// Whether what arrives are parts of a single token.
@@ -47,7 +47,8 @@ struct DecoderStage {
   mutating func finish() -> [[UInt8]] {
     switch step {
     case .fuse, .separate, .metaspace: return []
-    case .replace(let pattern, let content): return held.isEmpty ? [] : [pattern.replacing(takeAll(), with: content)]
+    case .replace(let pattern, let content):
+      return held.isEmpty ? [] : [pattern.replacing(takeAll(), with: content)]
     case .byteFallback:
       if !isJoined { return takeFallback() }
       if let byte = Self.fallbackByte(held) { held = [byte] } else { return [takeAll()] }
@@ -89,7 +90,9 @@ struct DecoderStage {
     return run.map { _ in Array("\u{FFFD}".utf8) }
   }
 
-  private static func repaired(_ bytes: [UInt8]) -> [UInt8] { Array(String(decoding: bytes, as: UTF8.self).utf8) }
+  private static func repaired(_ bytes: [UInt8]) -> [UInt8] {
+    Array(String(decoding: bytes, as: UTF8.self).utf8)
+  }
 
   // MARK: Strip
 

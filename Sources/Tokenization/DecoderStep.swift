@@ -27,9 +27,6 @@ enum DecoderStep: Sendable {
       return steps
     case "Replace":
       let pattern = try component.pattern("pattern")
-      if case .literal(let text) = pattern, text.isEmpty {
-        throw .unsupportedOption("pattern", in: component.name, accepted: "a pattern that is not empty")
-      }
       return [.replace(pattern, with: Array(try component.string("content").utf8))]
     case "ByteFallback": return [.byteFallback]
     case "Fuse": return [.fuse]
@@ -42,7 +39,9 @@ enum DecoderStep: Sendable {
     case "ByteLevel": return [.byteLevel]
     case "Metaspace":
       let replacement = Array(String(try component.scalar("replacement")).utf8)
-      return [.metaspace(replacement: replacement, dropsFirst: try PreTokenizer.PrependScheme(component) != .never)]
+      return [
+        .metaspace(replacement: replacement, dropsFirst: try PreTokenizer.PrependScheme(component) != .never)
+      ]
     default: throw .unsupported("decoder", component.name, accepted: accepted)
     }
   }

@@ -48,10 +48,13 @@ struct JSONComponent {
     return scalar
   }
 
-  /// `{"String": text}` or `{"Regex": text}`.
+  /// `{"String": text}` or `{"Regex": text}`; no empty text.
   func pattern(_ key: String) throws(TokenizationError) -> TextPattern {
     guard let value = json[key] else { throw .missing(key, in: name) }
-    if let text = value["String"]?.string ?? value.string { return .literal(Array(text.utf8)) }
+    if let text = value["String"]?.string ?? value.string {
+      if text.isEmpty { throw .unsupportedOption(key, in: name, accepted: "a pattern that is not empty") }
+      return .literal(Array(text.utf8))
+    }
     if let text = value["Regex"]?.string { return .regex(try RegexPattern(text)) }
     throw .wrongType(key, in: name, expected: "{'String': text} or {'Regex': text}")
   }

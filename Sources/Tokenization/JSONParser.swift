@@ -52,7 +52,9 @@ struct JSONParser {
     }
   }
 
-  private mutating func literal(_ text: StaticString, _ value: JSONValue) throws(TokenizationError) -> JSONValue {
+  private mutating func literal(_ text: StaticString, _ value: JSONValue) throws(TokenizationError)
+    -> JSONValue
+  {
     let count = text.utf8CodeUnitCount
     let expected = UnsafeBufferPointer(start: text.utf8Start, count: count)
     guard offset + count <= bytes.count, bytes[offset..<offset + count].elementsEqual(expected) else {
@@ -100,14 +102,18 @@ struct JSONParser {
     var content: [UInt8] = []
     while true {
       let start = offset
-      while let byte = next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 { offset += 1 }
+      while let byte = next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 {
+        offset += 1
+      }
       content.append(contentsOf: bytes[start..<offset])
       guard let byte = next, byte >= 0x20 else { throw .json("unterminated string", at: offset) }
       offset += 1
       if byte == UInt8(ascii: "\"") { break }
       try escape(into: &content)
     }
-    guard let text = String(validating: content, as: UTF8.self) else { throw .json("invalid UTF-8", at: offset) }
+    guard let text = String(validating: content, as: UTF8.self) else {
+      throw .json("invalid UTF-8", at: offset)
+    }
     return text
   }
 
@@ -149,7 +155,9 @@ struct JSONParser {
     guard offset + 4 <= bytes.count else { throw .json("unterminated escape", at: offset) }
     var value: UInt32 = 0
     for byte in bytes[offset..<offset + 4] {
-      guard let digit = Character(Unicode.Scalar(byte)).hexDigitValue else { throw .json("bad escape", at: offset) }
+      guard let digit = Character(Unicode.Scalar(byte)).hexDigitValue else {
+        throw .json("bad escape", at: offset)
+      }
       value = value << 4 | UInt32(digit)
     }
     offset += 4

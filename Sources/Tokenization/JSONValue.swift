@@ -1,7 +1,7 @@
 /// A JSON document.
 ///
-/// Objects keep their members in order and apart: vocabularies contain keys that are canonically equivalent Unicode
-/// and yet different tokens, which a dictionary of `String` would merge.
+/// Objects keep their members in order and apart: vocabularies contain keys that are canonically equivalent
+/// Unicode and yet different tokens, which a dictionary of `String` would merge.
 indirect enum JSONValue {
   struct Member {
     let key: String
@@ -17,7 +17,9 @@ indirect enum JSONValue {
 
   /// The last member of that name; nil when this is no object, has no such member, or the member is `null`.
   subscript(key: String) -> JSONValue? {
-    guard case .object(let members) = self, let member = members.last(where: { $0.key == key }) else { return nil }
+    guard case .object(let members) = self, let member = members.last(where: { $0.key == key }) else {
+      return nil
+    }
     if case .null = member.value { return nil }
     return member.value
   }

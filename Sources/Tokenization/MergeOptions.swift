@@ -11,8 +11,8 @@ struct MergeOptions: Sendable {
   var byteTokens: [TokenID?] = []
   /// The scalars that some merge joins with a following U+2581; nil when U+2581 is no word boundary.
   ///
-  /// Between any other character and U+2581 no merge can happen, so that the two sides are merged apart, which keeps
-  /// pieces short where a pre-tokenizer does not.
+  /// Between any other character and U+2581 no merge can happen, so that the two sides are merged apart,
+  /// which keeps pieces short where a pre-tokenizer does not.
   var joinsWordMark: Set<Unicode.Scalar>?
 
   /// U+2581, which stands for the space in front of a word.

@@ -1,6 +1,7 @@
 /// The merges of a section, by pair.
 ///
-/// Open addressing; a slot is `left << 32 | right`, then `rank << 32 | result`, the latter all ones when empty.
+/// Open addressing; a slot is `left << 32 | right`, then `rank << 32 | result`, the latter all ones when
+/// empty.
 struct MergeTable: @unchecked Sendable {  // the section is read-only, and the tokenizer keeps its owner
   struct Merge {
     /// Merges of lower rank come first.

@@ -27,9 +27,6 @@ enum Normalizer: Sendable {
       return steps
     case "Replace":
       let pattern = try component.pattern("pattern")
-      if case .literal(let text) = pattern, text.isEmpty {
-        throw .unsupportedOption("pattern", in: component.name, accepted: "a pattern that is not empty")
-      }
       return [.replace(pattern, with: Array(try component.string("content").utf8))]
     case "Prepend": return [.prepend(Array(try component.string("prepend").utf8))]
     case "NFC": return [.form(.nfc)]
@@ -63,7 +60,9 @@ enum Normalizer: Sendable {
   private static func mapped(_ text: [UInt8], _ map: (Unicode.Scalar) -> String) -> [UInt8] {
     var result: [UInt8] = []
     result.reserveCapacity(text.count)
-    for scalar in String(decoding: text, as: UTF8.self).unicodeScalars { result.append(contentsOf: map(scalar).utf8) }
+    for scalar in String(decoding: text, as: UTF8.self).unicodeScalars {
+      result.append(contentsOf: map(scalar).utf8)
+    }
     return result
   }
 

@@ -3,8 +3,9 @@
 /// 1. Cut the piece into words where no merge can happen (``MergeOptions/joinsWordMark``).
 /// 2. A word met before has its tokens copied from the result.
 /// 3. Characters become symbols: their token, their bytes' tokens, or the unknown token.
-/// 4. While any adjacent pair has a merge, the one of lowest rank, leftmost first, becomes one symbol. A heap holds the
-///    candidates; those outdated by earlier merges are passed over when they come up. O(n log n) in the word's length.
+/// 4. While any adjacent pair has a merge, the one of lowest rank, leftmost first, becomes one symbol. A heap
+///    holds the candidates; those outdated by earlier merges are passed over when they come up. O(n log n) in
+///    the word's length.
 struct PieceMerger {
   private struct Symbol {
     /// -1 once merged into its left neighbour.
@@ -41,7 +42,9 @@ struct PieceMerger {
   ///
   /// - Parameter bytes: the text all pieces lie in; the same in every call.
   /// - Parameter tokens: what earlier calls have appended to.
-  mutating func encode(_ piece: Range<Int>, of bytes: UnsafeBufferPointer<UInt8>, into tokens: inout [TokenID]) {
+  mutating func encode(
+    _ piece: Range<Int>, of bytes: UnsafeBufferPointer<UInt8>, into tokens: inout [TokenID]
+  ) {
     if options.ignoresMerges, let token = vocabulary.token(UnsafeBufferPointer(rebasing: bytes[piece])) {
       tokens.append(token)
       return
@@ -122,7 +125,9 @@ struct PieceMerger {
     symbols[position].next = right.next
     if right.next >= 0 {
       symbols[Int(right.next)].previous = Int32(position)
-      if let new = self.candidate(at: position, candidate.result, symbols[Int(right.next)].token) { heap.push(new) }
+      if let new = self.candidate(at: position, candidate.result, symbols[Int(right.next)].token) {
+        heap.push(new)
+      }
     }
     if symbol.previous >= 0 {
       let before = Int(symbol.previous)
@@ -156,7 +161,9 @@ struct PieceMerger {
 
   /// Whether all of `bytes` have a token, which are then appended.
   private mutating func appendBytes(_ bytes: Slice<UnsafeBufferPointer<UInt8>>) -> Bool {
-    guard !options.byteTokens.isEmpty, bytes.allSatisfy({ options.byteTokens[Int($0)] != nil }) else { return false }
+    guard !options.byteTokens.isEmpty, bytes.allSatisfy({ options.byteTokens[Int($0)] != nil }) else {
+      return false
+    }
     for byte in bytes {
       if let token = options.byteTokens[Int(byte)] { append(token) }
     }

@@ -5,7 +5,8 @@ struct Pipeline: Sendable {
   var decoders: [DecoderStep] = []
   var postProcessor = PostProcessor()
   var mergeOptions = MergeOptions()
-  /// What decodes in place of a token's own text: the normalized form of an added token that is matched in it.
+  /// What decodes in place of a token's own text: the normalized form of an added token that is matched in
+  /// it.
   var decodedForms: [TokenID: [UInt8]] = [:]
 
   init() {}

@@ -3,7 +3,9 @@ struct PostProcessor: Equatable, Sendable {
   var prefix: [TokenID] = []
   var suffix: [TokenID] = []
 
-  static let accepted = ["TemplateProcessing", "ByteLevel", "RobertaProcessing", "BertProcessing", "Sequence"]
+  static let accepted = [
+    "TemplateProcessing", "ByteLevel", "RobertaProcessing", "BertProcessing", "Sequence",
+  ]
 
   init() {}
 

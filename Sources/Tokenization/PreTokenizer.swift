@@ -32,15 +32,13 @@ enum PreTokenizer: Sendable {
       return steps + [.byteLevel]
     case "Split":
       let pattern = try component.pattern("pattern")
-      if case .literal(let text) = pattern, text.isEmpty {
-        throw .unsupportedOption("pattern", in: component.name, accepted: "a pattern that is not empty")
-      }
       let behavior = try SplitBehavior(name: try component.string("behavior"))
       return [.split(pattern, behavior, invert: try component.bool("invert", default: false))]
     case "Digits":
       let isolated = try component.bool("individual_digits", default: false)
       return [.split(.scalar(.numeric), isolated ? .isolated : .contiguous, invert: false)]
-    case "Whitespace": return [.split(.regex(try RegexPattern(icu: RegexPattern.words)), .removed, invert: true)]
+    case "Whitespace":
+      return [.split(.regex(try RegexPattern(icu: RegexPattern.words)), .removed, invert: true)]
     case "WhitespaceSplit": return [.split(.scalar(.space), .removed, invert: false)]
     case "Punctuation":
       let behavior = component.json["behavior"] == nil ? "Isolated" : try component.string("behavior")

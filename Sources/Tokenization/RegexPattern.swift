@@ -2,8 +2,8 @@ import Foundation
 
 /// A regular expression of `tokenizer.json`, matched by ICU.
 ///
-/// The reference implementation matches with Oniguruma (Ruby syntax). ICU gives the same matches for what tokenizers
-/// use; the few classes that differ are spelled out when the pattern is read.
+/// The reference implementation matches with Oniguruma (Ruby syntax). ICU gives the same matches for what
+/// tokenizers use; the few classes that differ are spelled out when the pattern is read.
 struct RegexPattern: @unchecked Sendable {  // the expression is immutable
   /// The pattern in ICU's syntax.
   let text: String
@@ -15,7 +15,8 @@ struct RegexPattern: @unchecked Sendable {  // the expression is immutable
   init(icu text: String) throws(TokenizationError) {
     self.text = text
     do {
-      expression = try NSRegularExpression(pattern: text, options: [.useUnixLineSeparators, .anchorsMatchLines])
+      expression = try NSRegularExpression(
+        pattern: text, options: [.useUnixLineSeparators, .anchorsMatchLines])
     } catch {
       throw .regex(text, "ICU does not accept it")
     }
@@ -54,29 +55,40 @@ struct RegexPattern: @unchecked Sendable {  // the expression is immutable
     }
   }
 
-  private static let word = #"[[\w\u00B2\u00B3\u00B9\u00BC-\u00BE]--[\u200C\u200D]]"#
-
-  private static let translations = [
-    #"\w"#: word, #"\W"#: "[^\(word)]", #"\h"#: "[0-9A-Fa-f]", #"\H"#: "[^0-9A-Fa-f]",
-    "[:punct:]": #"[\p{P}\p{S}]"#,
-  ]
+  /// Oniguruma's word characters in a bracketed class.
+  private static let word = #"[\w--[\u200C\u200D]]"#
+  /// Outside of brackets, superscript digits and fractions of Latin-1 are word characters to it as well.
+  private static let bareWord = #"[[\w\u00B2\u00B3\u00B9\u00BC-\u00BE]--[\u200C\u200D]]"#
 
   private static func translated(_ pattern: String) -> String {
+    let punctuation = "[:punct:]"
     var result = ""
-    var rest = pattern[...]
-    while let first = rest.unicodeScalars.first {
-      if rest.hasPrefix("[:punct:]") {
-        result += translations["[:punct:]", default: ""]
-        rest.removeFirst("[:punct:]".count)
+    var depth = 0
+    var rest = pattern.unicodeScalars[...]
+    while let first = rest.first {
+      if rest.starts(with: punctuation.unicodeScalars) {
+        result += #"[\p{P}\p{S}]"#
+        rest = rest.dropFirst(punctuation.unicodeScalars.count)
       } else if first == "\\" {
-        let escape = String(rest.unicodeScalars.prefix(2))
-        result += translations[escape] ?? escape
-        rest = Substring(rest.unicodeScalars.dropFirst(2))
+        let escape = String(String.UnicodeScalarView(rest.prefix(2)))
+        result += translated(escape: escape, word: depth > 0 ? word : bareWord)
+        rest = rest.dropFirst(2)
       } else {
+        if first == "[" { depth += 1 } else if first == "]" { depth = max(0, depth - 1) }
         result.unicodeScalars.append(first)
-        rest = Substring(rest.unicodeScalars.dropFirst())
+        rest = rest.dropFirst()
       }
     }
     return result
+  }
+
+  private static func translated(escape: String, word: String) -> String {
+    switch escape {
+    case #"\w"#: word
+    case #"\W"#: "[^\(word)]"
+    case #"\h"#: "[0-9A-Fa-f]"
+    case #"\H"#: "[^0-9A-Fa-f]"
+    default: escape
+    }
   }
 }

@@ -43,7 +43,8 @@ enum SplitBehavior: UInt8, CaseIterable {
     var previous = false
     for (range, isMatch) in stretches {
       if let last = result.last, isJoined(previous, isMatch) {
-        result[result.count - 1] = min(last.lowerBound, range.lowerBound)..<max(last.upperBound, range.upperBound)
+        result[result.count - 1] =
+          min(last.lowerBound, range.lowerBound)..<max(last.upperBound, range.upperBound)
       } else {
         result.append(range)
       }

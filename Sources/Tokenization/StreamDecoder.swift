@@ -1,7 +1,8 @@
 /// Turns token ids into text one at a time, for printing while a model generates.
 ///
-/// What it returns ends on a character boundary, and all of it together is ``Tokenizer/decode(_:skipSpecialTokens:)`` of
-/// all ids: text that later tokens may still change, such as the first bytes of a character, is held back.
+/// What it returns ends on a character boundary, and all of it together is
+/// ``Tokenizer/decode(_:skipSpecialTokens:)`` of all ids: text that later tokens may still change, such as
+/// the first bytes of a character, is held back.
 public struct StreamDecoder: Sendable {
   private let tokenizer: Tokenizer
   private let skipsSpecialTokens: Bool
@@ -27,7 +28,8 @@ public struct StreamDecoder: Sendable {
     return String(decoding: output, as: UTF8.self)
   }
 
-  /// The text still held back; bytes that never became a character are U+FFFD. The decoder is fresh afterwards.
+  /// The text still held back; bytes that never became a character are U+FFFD. The decoder is fresh
+  /// afterwards.
   public mutating func finish() -> String {
     var output: [UInt8] = []
     for index in stages.indices {

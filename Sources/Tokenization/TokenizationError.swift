@@ -19,7 +19,9 @@ extension TokenizationError {
   }
 
   static func unsupported(_ kind: String, _ name: String, accepted: [String]) -> Self {
-    Self(message: "\(kind) '\(name)' is not supported; accepted: \(accepted.map { "'\($0)'" }.joined(separator: ", "))")
+    Self(
+      message:
+        "\(kind) '\(name)' is not supported; accepted: \(accepted.map { "'\($0)'" }.joined(separator: ", "))")
   }
 
   static func unsupportedOption(_ key: String, in component: String, accepted: String) -> Self {
@@ -51,7 +53,9 @@ extension TokenizationError {
   }
 
   static let badTemplate = Self(
-    message: "'single' of 'TemplateProcessing' must contain the sequence 'A' exactly once and otherwise special tokens")
+    message:
+      "'single' of 'TemplateProcessing' must be the sequence 'A' exactly once, and special tokens around it"
+  )
 
   static func corruptSection(_ problem: String) -> Self {
     Self(message: "tokenizer section is corrupt: \(problem)")

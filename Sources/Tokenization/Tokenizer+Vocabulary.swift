@@ -19,8 +19,8 @@ extension Tokenizer {
     (0..<TokenID(vocabulary.count)).filter(vocabulary.isSpecial)
   }
 
-  /// The token a text starts with: the first that ``encode(_:addSpecialTokens:)`` puts in front of it, else, by
-  /// name, the first of the usual ones that the vocabulary has as a special token.
+  /// The token a text starts with: the first that ``encode(_:addSpecialTokens:)`` puts in front of it, else,
+  /// by name, the first of the usual ones that the vocabulary has as a special token.
   ///
   /// A heuristic: `tokenizer.json` does not say it. A model's own configuration takes precedence.
   public var beginningOfTextID: TokenID? {
@@ -28,12 +28,14 @@ extension Tokenizer {
       ?? special(named: ["<bos>", "<s>", "<|begin_of_text|>", "<|startoftext|>", "<|endoftext|>"]).first
   }
 
-  /// The tokens at which generation ends, ascending: special tokens with the usual names of end of text and of turn.
+  /// The tokens at which generation ends, ascending: special tokens with the usual names of end of text and
+  /// of turn.
   ///
   /// A heuristic: `tokenizer.json` does not say it. A model's own configuration takes precedence.
   public var endOfTextIDs: [TokenID] {
     special(named: [
-      "<eos>", "</s>", "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>",
+      "<eos>", "</s>", "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<|eom_id|>", "<|im_end|>",
+      "<|end|>",
       "<end_of_turn>",
     ]).sorted()
   }

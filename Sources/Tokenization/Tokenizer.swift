@@ -3,8 +3,8 @@ import Tensors
 
 /// Text to token ids and back, equal to Hugging Face `tokenizers` for byte-pair models.
 ///
-/// Compiled once from `tokenizer.json`, then used in place from the bytes of ``serialized()``: loading parses no JSON
-/// and copies nothing.
+/// Compiled once from `tokenizer.json`, then used in place from the bytes of ``serialized()``: loading parses
+/// no JSON and copies nothing.
 public final class Tokenizer: Sendable {
   let vocabulary: Vocabulary
   let merges: MergeTable
@@ -35,7 +35,8 @@ public final class Tokenizer: Sendable {
     vocabulary = try Vocabulary(self.section)
     merges = try MergeTable(self.section, tokenCount: vocabulary.count)
     rawAddedTokens = try AddedTokenIndex(self.section[.rawAddedTokens], tokenCount: vocabulary.count)
-    normalizedAddedTokens = try AddedTokenIndex(self.section[.normalizedAddedTokens], tokenCount: vocabulary.count)
+    normalizedAddedTokens = try AddedTokenIndex(
+      self.section[.normalizedAddedTokens], tokenCount: vocabulary.count)
     var reader = ByteReader(self.section[.pipeline])
     pipeline = try Pipeline(from: &reader)
     guard reader.isAtEnd else { throw .corruptSection("its pipeline has a ragged end") }
@@ -50,8 +51,8 @@ public final class Tokenizer: Sendable {
 
   /// The tokens of `text`.
   ///
-  /// - Parameter addSpecialTokens: whether the model's usual prefix and suffix (`<bos>`) are added. Special tokens
-  ///   spelled out in `text` are recognized either way.
+  /// - Parameter addSpecialTokens: whether the model's usual prefix and suffix (`<bos>`) are added. Special
+  ///   tokens spelled out in `text` are recognized either way.
   public func encode(_ text: String, addSpecialTokens: Bool = true) -> [TokenID] {
     var buffer = PieceBuffer(Array(text.utf8))
     buffer.cut { rawAddedTokens.cut($0, into: &$1) }

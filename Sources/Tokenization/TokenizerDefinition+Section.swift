@@ -8,7 +8,9 @@ extension TokenizerDefinition {
       if let token { texts.append(token) }
       var flag: Vocabulary.Flags = token == nil ? [] : .present
       // As in the reference, a special token that decodes to another text does not count as one.
-      if let decoded = pipeline.decodedForms[TokenID(id)] ?? token, special.contains(decoded) { flag.insert(.special) }
+      if let decoded = pipeline.decodedForms[TokenID(id)] ?? token, special.contains(decoded) {
+        flag.insert(.special)
+      }
       flags.write(flag.rawValue)
     }
     offsets.write(UInt32(texts.bytes.count))
@@ -58,7 +60,8 @@ extension TokenizerDefinition {
       while slots[index].merge != MergeTable.Slot.empty.merge, slots[index].pair != pair {
         index = index + 1 == slots.count ? 0 : index + 1
       }
-      slots[index] = MergeTable.Slot(pair: pair, merge: UInt64(rank) << 32 | UInt64(UInt32(bitPattern: merge.result)))
+      slots[index] = MergeTable.Slot(
+        pair: pair, merge: UInt64(rank) << 32 | UInt64(UInt32(bitPattern: merge.result)))
     }
     return slots.withUnsafeBytes(Array.init)
   }

@@ -60,7 +60,9 @@ struct TokenizerDefinition {
   }
 
   private mutating func insert(_ text: [UInt8], id: Int?) throws(TokenizationError) {
-    guard let id, (0..<Self.tokenLimit).contains(id) else { throw .badTokenID(Self.name(text), limit: Self.tokenLimit) }
+    guard let id, (0..<Self.tokenLimit).contains(id) else {
+      throw .badTokenID(Self.name(text), limit: Self.tokenLimit)
+    }
     if let old = ids[text] { tokens[Int(old)] = nil }
     if id >= tokens.count { tokens.append(contentsOf: repeatElement(nil, count: id + 1 - tokens.count)) }
     if let other = tokens[id] { throw .sharedTokenID(id, Self.name(other), Self.name(text)) }
@@ -92,7 +94,8 @@ struct TokenizerDefinition {
       let parts = line.utf8.split(separator: 0x20, omittingEmptySubsequences: false)
       return parts.count == 2 ? (Array(parts[0]), Array(parts[1])) : nil
     }
-    guard let parts = element.array, parts.count == 2, let left = parts[0].string, let right = parts[1].string else {
+    guard let parts = element.array, parts.count == 2, let left = parts[0].string, let right = parts[1].string
+    else {
       return nil
     }
     return (Array(left.utf8), Array(right.utf8))

@@ -45,17 +45,22 @@ struct TokenizerSection: @unchecked Sendable {  // read-only bytes, which the to
       throw .corruptSection("it is not aligned to \(Self.alignment) bytes")
     }
     var reader = ByteReader(bytes)
-    guard try reader.read(UInt64.self) == Self.magic else { throw .corruptSection("it has another magic number") }
+    guard try reader.read(UInt64.self) == Self.magic else {
+      throw .corruptSection("it has another magic number")
+    }
     let version = try reader.read(UInt32.self)
     guard version == Self.version else {
       throw .corruptSection("it has version \(version); accepted: \(Self.version)")
     }
-    guard try reader.read(UInt32.self) == Part.allCases.count else { throw .corruptSection("wrong number of parts") }
+    guard try reader.read(UInt32.self) == Part.allCases.count else {
+      throw .corruptSection("wrong number of parts")
+    }
     guard try reader.read(UInt64.self) == bytes.count else { throw .corruptSection("it has another length") }
     var ranges: [Range<Int>] = []
     for _ in Part.allCases {
       let (offset, count) = (try reader.read(UInt64.self), try reader.read(UInt64.self))
-      guard offset <= bytes.count, count <= UInt64(bytes.count) - offset, offset % UInt64(Self.alignment) == 0 else {
+      guard offset <= bytes.count, count <= UInt64(bytes.count) - offset, offset % UInt64(Self.alignment) == 0
+      else {
         throw .corruptSection("a part lies outside of it")
       }
       ranges.append(Int(offset)..<Int(offset + count))
@@ -63,10 +68,14 @@ struct TokenizerSection: @unchecked Sendable {  // read-only bytes, which the to
     (self.bytes, self.ranges) = (bytes, ranges)
   }
 
-  subscript(part: Part) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes[ranges[part.rawValue]]) }
+  subscript(part: Part) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(rebasing: bytes[ranges[part.rawValue]])
+  }
 
   /// A part as an array.
-  func array<T: BitwiseCopyable>(_ part: Part, of type: T.Type) throws(TokenizationError) -> UnsafeBufferPointer<T> {
+  func array<T: BitwiseCopyable>(_ part: Part, of type: T.Type) throws(TokenizationError)
+    -> UnsafeBufferPointer<T>
+  {
     let raw = self[part]
     guard raw.count % MemoryLayout<T>.stride == 0 else { throw .corruptSection("a part has a ragged end") }
     return raw.assumingMemoryBound(to: T.self)

@@ -34,7 +34,8 @@ struct Vocabulary: @unchecked Sendable {  // the section is read-only, and the t
       previous = offset
     }
     guard isOrdered, previous <= texts.count else { throw .corruptSection("token texts lie outside of it") }
-    guard scalarTokens.allSatisfy({ $0 >= -1 && $0 < flags.count }), slots.allSatisfy({ $0 <= flags.count }) else {
+    guard scalarTokens.allSatisfy({ $0 >= -1 && $0 < flags.count }), slots.allSatisfy({ $0 <= flags.count })
+    else {
       throw .corruptSection("a token id is out of range")
     }
   }

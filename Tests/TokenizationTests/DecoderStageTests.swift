@@ -19,7 +19,8 @@ import Testing
   @Test func stripWorksOnEachToken() {
     let strip = DecoderStep.strip(content: Array("H".utf8), start: 1, stop: 0)
     #expect(run([strip], ["Hey", " friend!", "HHH"]) == ["ey", " friend!", "HH"])
-    #expect(run([.strip(content: Array("y".utf8), start: 0, stop: 1)], ["Hey", " friend!"]) == ["He", " friend!"])
+    #expect(
+      run([.strip(content: Array("y".utf8), start: 0, stop: 1)], ["Hey", " friend!"]) == ["He", " friend!"])
   }
 
   @Test func stripWorksOnTheJoinedText() {
@@ -45,6 +46,7 @@ import Testing
   }
 
   @Test func oddFallbackTokensAreText() {
-    #expect(run([.byteFallback], ["<0x4G>", "<0x41>", "<0x-1>", "<0xe2>"]).joined() == "<0x4G>A<0x-1>\u{FFFD}")
+    #expect(
+      run([.byteFallback], ["<0x4G>", "<0x41>", "<0x-1>", "<0xe2>"]).joined() == "<0x4G>A<0x-1>\u{FFFD}")
   }
 }

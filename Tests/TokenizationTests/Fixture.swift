@@ -27,7 +27,8 @@ struct Fixture: Decodable {
   let decodings: [Decoding]
 
   static let names = [
-    "gpt2", "llama2", "mistral", "gemma", "llama3", "qwen2", "o200k", "deepseek", "words", "metaspace", "splits",
+    "gpt2", "llama2", "mistral", "gemma", "llama3", "qwen2", "o200k", "deepseek", "words", "metaspace",
+    "splits",
     "prefixed",
   ]
 

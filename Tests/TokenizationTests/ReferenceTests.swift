@@ -21,7 +21,8 @@ import Testing
     let tokenizer = try Fixture.tokenizer(name)
     for expected in try Fixture.expected(name).decodings {
       expectEqual(tokenizer.decode(expected.ids), expected.decoded, "\(expected.ids)")
-      expectEqual(tokenizer.decode(expected.ids, skipSpecialTokens: false), expected.verbatim, "\(expected.ids)")
+      expectEqual(
+        tokenizer.decode(expected.ids, skipSpecialTokens: false), expected.verbatim, "\(expected.ids)")
     }
   }
 

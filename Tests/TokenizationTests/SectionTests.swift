@@ -31,7 +31,8 @@ import Testing
     }
   }
 
-  /// Whatever single bytes become, loading throws or the tokenizer works on without reading outside of its section.
+  /// Whatever single bytes become, loading throws or the tokenizer works on without reading outside of its
+  /// section.
   @Test(arguments: ["gemma", "llama3", "words", "metaspace", "splits"])
   func corruptionNeverCrashes(_ name: String) throws {
     let bytes = try Fixture.tokenizer(name).serialized()
@@ -39,14 +40,16 @@ import Testing
     for round in 0..<400 {
       var corrupt = bytes
       // Half of the rounds hit the header and the small parts at the end, which decide most.
-      let range = round % 2 == 0 ? 0..<bytes.count : round % 4 == 1 ? 0..<200 : bytes.count - 400..<bytes.count
+      let range =
+        round % 2 == 0 ? 0..<bytes.count : round % 4 == 1 ? 0..<200 : bytes.count - 400..<bytes.count
       for _ in 0..<Int.random(in: 1...4, using: &generator) {
         corrupt[Int.random(in: range, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
       }
       guard let tokenizer = try? load(corrupt) else { continue }
       let ids = tokenizer.encode("Hello [MASK] über 東京 42\n\n<eos> 🦊")
       #expect(ids.allSatisfy { $0 >= 0 && $0 < tokenizer.vocabularyCount })
-      _ = tokenizer.decode(ids + Array(0..<TokenID(min(300, tokenizer.vocabularyCount))), skipSpecialTokens: false)
+      _ = tokenizer.decode(
+        ids + Array(0..<TokenID(min(300, tokenizer.vocabularyCount))), skipSpecialTokens: false)
       _ = (tokenizer.endOfTextIDs, tokenizer.beginningOfTextID, tokenizer.specialTokenIDs)
     }
   }

@@ -13,7 +13,8 @@ import Testing
       }
       for skips in [true, false] {
         expectEqual(
-          streamed(ids, tokenizer, skipSpecialTokens: skips), tokenizer.decode(ids, skipSpecialTokens: skips), "\(ids)")
+          streamed(ids, tokenizer, skipSpecialTokens: skips), tokenizer.decode(ids, skipSpecialTokens: skips),
+          "\(ids)")
       }
     }
   }
@@ -30,7 +31,9 @@ import Testing
 
   @Test func fallbackBytesAreHeldBackUntilTheirRunEnds() throws {
     let tokenizer = try Fixture.tokenizer("llama2")
-    let ids = try ["▁", "<0xF0>", "<0x9F>", "<0xA6>", "<0x8A>", "a"].map { try #require(tokenizer.tokenID(for: $0)) }
+    let ids = try ["▁", "<0xF0>", "<0x9F>", "<0xA6>", "<0x8A>", "a"].map {
+      try #require(tokenizer.tokenID(for: $0))
+    }
     var decoder = StreamDecoder(tokenizer)
     #expect(ids.map { decoder.feed($0) } == ["", "", "", "", "", "🦊a"])
     // One byte short, every byte of the run is invalid, as in the reference.
