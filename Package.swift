@@ -51,7 +51,7 @@ let package = Package(
     module("Passes", ["Operators", "GraphIR", "Tensors"]),
     module("Planning", ["Operators", "PlanFormat", "Kernels", "GraphIR", "Tensors"]),
     module("Execution", ["PlanFormat", "Kernels", "Tensors"]),
-    module("Generation", ["Execution", "Tokenization", "Kernels", "Tensors"]),
+    module("Generation", ["Execution", "PlanFormat", "Tokenization", "Kernels", "Tensors"]),
     module(
       "Compiler",
       [
@@ -63,6 +63,9 @@ let package = Package(
       name: "tandem",
       dependencies: [
         "Compiler", "Generation", "Reports",
+        // For the errors that exit codes tell apart, and what the commands hand from one to the other.
+        "Execution", "GraphIR", "Kernels", "ONNXFormat", "ONNXImport", "Operators", "PlanFormat", "Tensors",
+        "Tokenization",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),
@@ -84,5 +87,6 @@ let package = Package(
     tests("ZooTests", ["ONNXImport", "ONNXFormat", "Operators", "GraphIR", "Tensors"]),
     tests("OperatorsTests", ["Operators", "Kernels", "GraphIR", "Tensors"]),
     tests("ConformanceTests", ["ONNXImport", "Operators", "GraphIR", "Tensors"]),
+    tests("GenerationTests", ["Generation", "Tokenization"]),
   ]
 )

@@ -37,6 +37,11 @@ public final class PlanFile: Sendable {
     }
   }
 
+  /// Whether a file begins like a plan.
+  public static func isPlan(path: String) -> Bool {
+    (try? MappedFile(path))?.bytes.starts(with: PlanLayout.magic) ?? false
+  }
+
   private static func readSections(_ file: MappedFile) throws(PlanError) -> [PlanLayout.Section] {
     let (bytes, path) = (file.bytes, file.path)
     guard bytes.count >= PlanLayout.headerByteCount, bytes.prefix(8).elementsEqual(PlanLayout.magic) else {

@@ -1,0 +1,74 @@
+public import Execution
+import Tokenization
+
+/// Text or tokens cannot be generated.
+public struct GenerationError: Error, CustomStringConvertible, Sendable {
+  public enum Code: Sendable {
+    /// The plan, the prompt or an option is at fault.
+    case invalidInput
+    /// The plan is sound, but nothing that generation can drive.
+    case unsupported
+  }
+
+  public let code: Code
+  /// Lower case: where, what was found, and what would be accepted.
+  public let message: String
+
+  public var description: String { message }
+
+  public init(_ error: ExecutionError) {
+    code = error.code == .unsupported ? .unsupported : .invalidInput
+    message = error.message
+  }
+
+  init(code: Code, message: String) {
+    self.code = code
+    self.message = message
+  }
+
+  init(_ error: TokenizationError, plan: String) {
+    self.init(code: .invalidInput, message: "'\(plan)': \(error.message)")
+  }
+}
+
+// MARK: Messages
+
+extension GenerationError {
+  static func missingTokenizer(_ plan: String) -> GenerationError {
+    GenerationError(
+      code: .invalidInput,
+      message: "'\(plan)' holds no tokenizer, which a prompt needs; convert again with --tokenizer tokenizer.json")
+  }
+  static func emptyPrompt() -> GenerationError {
+    GenerationError(code: .invalidInput, message: "the prompt has no tokens, accepted is at least one")
+  }
+  static func promptTooLong(_ count: Int, context: Int) -> GenerationError {
+    GenerationError(
+      code: .invalidInput,
+      message: "the prompt has \(count) tokens, accepted are at most \(context - 1): the plan's context is \(context)")
+  }
+  static func tokenOutOfRange(_ token: Int, vocabularyCount: Int) -> GenerationError {
+    GenerationError(
+      code: .invalidInput, message: "token \(token) is out of range, accepted are 0...\(vocabularyCount - 1)")
+  }
+  static func notADecoder(_ function: String, _ reason: String) -> GenerationError {
+    GenerationError(
+      code: .unsupported,
+      message: "function '\(function)' is not a decoder: \(reason); run it on tensors with --input NAME=FILE.npy")
+  }
+  static func malformedModelEntry(_ key: String, _ value: String, accepted: String) -> GenerationError {
+    GenerationError(
+      code: .invalidInput, message: "the plan's '\(key)' is '\(value)', accepted is \(accepted); convert again")
+  }
+  static func notANumber(token: Int, position: Int) -> GenerationError {
+    GenerationError(
+      code: .invalidInput, message: "the logit of token \(token) at position \(position) is not a number")
+  }
+  static func infiniteLogit(token: Int, position: Int) -> GenerationError {
+    GenerationError(
+      code: .invalidInput, message: "the logit of token \(token) at position \(position) is infinite")
+  }
+  static func noChoice(position: Int) -> GenerationError {
+    GenerationError(code: .invalidInput, message: "all logits at position \(position) are minus infinity")
+  }
+}

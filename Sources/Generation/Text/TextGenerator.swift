@@ -1,0 +1,101 @@
+public import Kernels
+public import PlanFormat
+import Tensors
+public import Tokenization
+
+/// Text in, text out: a plan's decoder and tokenizer together.
+public final class TextGenerator {
+  public struct Options: Sendable {
+    public var tokens = TokenGenerator.Options()
+    /// Whether the tokenizer's usual prefix, such as `<bos>`, is put in front of the prompt.
+    public var addsSpecialTokens = true
+    /// Strings before which the text ends.
+    public var stopStrings: [String] = []
+    /// Whether generation goes on after the model's end of text.
+    public var ignoresEndOfText = false
+
+    public init() {}
+  }
+
+  public struct Output: Sendable {
+    public let promptTokens: [TokenID]
+    public let tokens: [TokenID]
+    /// The generated text, without special tokens.
+    public let text: String
+    public let ending: TokenGenerator.Ending
+    public let statistics: GenerationStatistics
+  }
+
+  public let plan: PlanFile
+  public let decoder: Decoder
+  public let tokenizer: Tokenizer
+  /// The most tokens that prompt and text may have together.
+  public let context: Int
+
+  /// - Throws: ``GenerationError`` when the plan has no tokenizer, is no decoder, or needs what this build lacks.
+  public init(_ plan: PlanFile, pool: ThreadPool) throws(GenerationError) {
+    self.plan = plan
+    tokenizer = try Self.tokenizer(of: plan)
+    context = try plan.contextLength()
+    decoder = try Decoder(plan, pool: pool)
+  }
+
+  private static func tokenizer(of plan: PlanFile) throws(GenerationError) -> Tokenizer {
+    guard let section = plan.section(.tokenizer) else { throw .missingTokenizer(plan.path) }
+    do throws(TokenizationError) {
+      return try Tokenizer(
+        section: UnsafeRawBufferPointer(start: section.base, count: section.byteCount), owner: section)
+    } catch {
+      throw GenerationError(error, plan: plan.path)
+    }
+  }
+
+  /// Continues `prompt`.
+  ///
+  /// - Parameters:
+  ///   - isCancelled: asked between runs; the result so far is returned when it says yes.
+  ///   - onPrefill: told how many tokens of the prompt are done.
+  ///   - onText: given the text piece by piece; pieces end on character boundaries and are never empty.
+  /// - Throws: ``GenerationError``, before any text when the prompt does not fit.
+  public func generate(
+    _ prompt: String, _ options: Options, isCancelled: () -> Bool = { false },
+    onPrefill: (Int, Int) -> Void = { _, _ in }, onText: (String) -> Void = { _ in }
+  ) throws(GenerationError) -> Output {
+    let promptTokens = tokenizer.encode(prompt, addSpecialTokens: options.addsSpecialTokens)
+    var tokenOptions = options.tokens
+    if !options.ignoresEndOfText { tokenOptions.stopTokens.formUnion(tokenizer.endOfTextIDs) }
+    var stream = StreamDecoder(tokenizer)
+    var filter = StopStringFilter(options.stopStrings)
+    var text = ""
+    func emit(_ piece: String) {
+      guard !piece.isEmpty else { return }
+      text += piece
+      onText(piece)
+    }
+    let generator = TokenGenerator(decoder, context: context)
+    let output = try generator.generate(
+      promptTokens, tokenOptions, isCancelled: isCancelled, onPrefill: { onPrefill($0, promptTokens.count) }
+    ) { token in
+      emit(filter.feed(stream.feed(token)))
+      return filter.hasStopped ? .stopString : nil
+    }
+    if !filter.hasStopped {
+      emit(filter.feed(stream.finish()))
+      emit(filter.finish())
+    }
+    return Output(
+      promptTokens: promptTokens, tokens: output.tokens, text: text, ending: output.ending,
+      statistics: output.statistics)
+  }
+}
+
+extension PlanFile {
+  /// The most tokens that the plan's caches are meant for; 4096 when it does not say.
+  public func contextLength() throws(GenerationError) -> Int {
+    guard let text = program.model("context") else { return 4096 }
+    guard let length = Int(text), length > 0 else {
+      throw .malformedModelEntry("context", text, accepted: "1 and more")
+    }
+    return length
+  }
+}
