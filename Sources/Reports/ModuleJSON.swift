@@ -13,9 +13,10 @@ extension Module {
   }
 }
 
-/// How all JSON of the command line is written.
-enum JSONText {
-  static func encode(_ value: some Encodable) throws -> String {
+/// How all JSON of the command line is written: keys in snake case, sorted.
+public enum JSONText {
+  /// - Returns: one object over several lines, with a line end.
+  public static func encode(_ value: some Encodable) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
     encoder.keyEncodingStrategy = .convertToSnakeCase

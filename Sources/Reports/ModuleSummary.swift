@@ -94,7 +94,7 @@ extension ModuleSummary.Function {
   }
 
   /// Values whose names count on in their first number are one row: `past.0...17.key`.
-  private static func merged(_ values: [ModuleSummary.Value]) -> [ModuleSummary.Value] {
+  static func merged(_ values: [ModuleSummary.Value]) -> [ModuleSummary.Value] {
     struct Family: Hashable {
       let prefix: Substring
       let suffix: Substring
@@ -122,7 +122,7 @@ extension ModuleSummary.Function {
   }
 
   /// Words on lines of at most ``TextTable/maximumColumns``.
-  private static func wrapped(_ words: [String], indent: String) -> String {
+  static func wrapped(_ words: [String], indent: String) -> String {
     var lines: [String] = []
     for word in words {
       if let line = lines.last, indent.count + line.count + 2 + word.count < TextTable.maximumColumns {

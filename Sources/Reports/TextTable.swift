@@ -44,10 +44,10 @@ struct TextTable {
 }
 
 /// Numbers for people: three digits and a decimal unit.
-enum Quantity {
-  static func bytes(_ value: Int) -> String { value < 1000 ? "\(value) B" : scaled(value) + "B" }
+public enum Quantity {
+  public static func bytes(_ value: Int) -> String { value < 1000 ? "\(value) B" : scaled(value) + "B" }
 
-  static func count(_ value: Int) -> String {
+  public static func count(_ value: Int) -> String {
     value < 1000 ? "\(value)" : scaled(value).filter { $0 != " " }
   }
 

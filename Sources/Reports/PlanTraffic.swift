@@ -1,0 +1,31 @@
+import PlanFormat
+import Tensors
+
+/// Bytes of weights that one run of a function reads, sizes left open.
+struct PlanTraffic {
+  /// Kernels that read a row per token of their first operand, not all of it.
+  private static let lookups: Set<String> = ["gather", "embedding"]
+
+  private let program: Program
+  private let function: Function
+
+  init(_ program: Program, _ function: Function) {
+    self.program = program
+    self.function = function
+  }
+
+  /// What a run over one token reads. A weight that several steps share counts once per step.
+  var bytesPerToken: Int { function.steps.reduce(0) { $0 + bytes(of: $1) } }
+
+  /// Weight bytes that a step reads in a run over one token.
+  func bytes(of step: Function.Step) -> Int {
+    var sum = 0
+    for (position, operand) in step.operands.enumerated() where operand >= 0 {
+      guard case .weight(let index) = function.values[Int(operand)].place else { continue }
+      let weight = program.weights[index]
+      let isTable = position == 0 && Self.lookups.contains(step.kernel)
+      sum += isTable ? weight.byteCount / max(1, weight.shape.first ?? 1) : weight.byteCount
+    }
+    return sum
+  }
+}

@@ -1,0 +1,132 @@
+import Foundation
+import Generation
+import Kernels
+import PlanFormat
+import Reports
+
+/// `tandem run` on a prompt.
+struct TextRun {
+  /// The object that `--json` prints.
+  private struct Report: Encodable {
+    let promptIds: [Int32]
+    let generatedIds: [Int32]
+    let text: String
+    let ending: String
+    let threads: Int
+    let loadMs: Double
+    let prefillMs: Double
+    let prefillTokensPerSecond: Double
+    let decodeMs: Double
+    let decodeTokensPerSecond: Double
+    let tokenMs: Latencies
+    let peakRssBytes: Int
+  }
+
+  private struct Latencies: Encodable {
+    let p50: Double
+    let p95: Double
+    let p99: Double
+    let max: Double
+
+    init(_ statistics: GenerationStatistics) {
+      p50 = statistics.tokenSeconds(percentile: 50) * 1000
+      p95 = statistics.tokenSeconds(percentile: 95) * 1000
+      p99 = statistics.tokenSeconds(percentile: 99) * 1000
+      max = statistics.tokenSeconds(percentile: 100) * 1000
+    }
+  }
+
+  private let arguments: Run
+
+  init(_ arguments: Run) { self.arguments = arguments }
+
+  func run() throws {
+    let start = ContinuousClock.now
+    let prompt = try self.prompt()
+    let pool = arguments.threads.pool()
+    let generator = try TextGenerator(try PlanFile(path: arguments.plan), pool: pool)
+    let loadSeconds = (ContinuousClock.now - start) / .seconds(1)
+
+    Interruption.catchFirst()
+    var bar = ProgressBar()
+    var failure: (any Error)?
+    var endsLine = true
+    let output = try generator.generate(
+      prompt, options, isCancelled: { Interruption.isRequested || failure != nil },
+      onPrefill: { bar.update("reading the prompt", Double($0) / Double($1)) }
+    ) { piece in
+      bar.clear()
+      guard !arguments.json, failure == nil else { return }
+      endsLine = piece.hasSuffix("\n")
+      do { try StandardStream.output.write(piece) } catch { failure = error }
+    }
+    bar.clear()
+    if let failure { throw failure }
+    if arguments.json {
+      try StandardStream.output.write(try JSONText.encode(report(output, pool, loadSeconds)))
+    } else if !endsLine {
+      try StandardStream.output.write("\n")
+    }
+    if arguments.stats || output.ending == .cancelled { try printStatistics(output, loadSeconds) }
+  }
+
+  // MARK: Input
+
+  private func prompt() throws -> String {
+    if let prompt = arguments.prompt { return prompt }
+    let path = arguments.promptFile ?? "-"
+    let data: Data
+    if path == "-" {
+      data = FileHandle.standardInput.readDataToEndOfFile()
+    } else {
+      guard let contents = FileManager.default.contents(atPath: path) else {
+        throw CommandError("'\(path)': cannot be read; accepted is a text file in UTF-8")
+      }
+      data = contents
+    }
+    guard let text = String(validating: data, as: UTF8.self) else {
+      throw CommandError("'\(path == "-" ? "standard input" : path)': it is not text in UTF-8")
+    }
+    return text.hasSuffix("\n") ? String(text.dropLast()) : text
+  }
+
+  private var options: TextGenerator.Options {
+    var options = TextGenerator.Options()
+    options.tokens.maxTokens = arguments.maxTokens
+    options.tokens.sampling = arguments.sampling.options
+    options.addsSpecialTokens = !arguments.noBos
+    options.ignoresEndOfText = arguments.ignoreEos
+    options.stopStrings = arguments.stop
+    return options
+  }
+
+  // MARK: Reports
+
+  private func report(_ output: TextGenerator.Output, _ pool: ThreadPool, _ loadSeconds: Double) -> Report {
+    let statistics = output.statistics
+    return Report(
+      promptIds: output.promptTokens, generatedIds: output.tokens, text: output.text,
+      ending: output.ending.rawValue, threads: pool.threadCount, loadMs: loadSeconds * 1000,
+      prefillMs: statistics.prefillSeconds * 1000, prefillTokensPerSecond: statistics.prefillTokensPerSecond,
+      decodeMs: statistics.decodeSeconds * 1000, decodeTokensPerSecond: statistics.decodeTokensPerSecond,
+      tokenMs: Latencies(statistics), peakRssBytes: ProcessMemory.peakByteCount)
+  }
+
+  private func printStatistics(_ output: TextGenerator.Output, _ loadSeconds: Double) throws {
+    let statistics = output.statistics
+    func milliseconds(_ seconds: Double) -> String { String(format: "%.1f ms", seconds * 1000) }
+    func line(_ label: String, _ tokens: Int, _ seconds: Double, _ rate: Double) -> String {
+      String(format: "%@ %6d tokens %10.1f ms %9.1f tokens/s\n", label, tokens, seconds * 1000, rate)
+    }
+    var text = "load     \(milliseconds(loadSeconds))\n"
+    text += line("prompt  ", statistics.promptTokens, statistics.prefillSeconds, statistics.prefillTokensPerSecond)
+    text += line(
+      "generate", statistics.generatedTokens, statistics.decodeSeconds, statistics.decodeTokensPerSecond)
+    let latencies = [50.0, 95, 99, 100].map { milliseconds(statistics.tokenSeconds(percentile: $0)) }
+    text += "token    median \(latencies[0]), p95 \(latencies[1]), p99 \(latencies[2]), slowest \(latencies[3])\n"
+    text += String(
+      format: "memory   %.1f MB at most; ended by %@\n", Double(ProcessMemory.peakByteCount) / 1e6,
+      output.ending.rawValue.replacingOccurrences(of: "_", with: " "))
+    try StandardStream.error.write(text)
+  }
+}

@@ -1,0 +1,16 @@
+import ArgumentParser
+import Kernels
+
+/// The option that says how many threads compute.
+struct ThreadArguments: ParsableArguments {
+  @Option(help: ArgumentHelp("Threads to compute with; by default one per core.", valueName: "n"))
+  var threads: Int?
+
+  func validate() throws {
+    if let threads, !(1...1024).contains(threads) {
+      throw ValidationError("the number of threads is \(threads), accepted are 1...1024")
+    }
+  }
+
+  func pool() -> ThreadPool { ThreadPool(threadCount: threads ?? ThreadPool.processorCount) }
+}
