@@ -84,7 +84,12 @@ let package = Package(
     tests("TokenizationTests", ["Tokenization"], resources: [.copy("Fixtures")]),
     tests("ONNXFormatTests", ["ONNXFormat", "Tensors"]),
     tests("ONNXImportTests", ["ONNXImport", "ONNXFormat", "Operators", "GraphIR", "Tensors"]),
-    tests("ZooTests", ["ONNXImport", "ONNXFormat", "Operators", "GraphIR", "Tensors"]),
+    tests(
+      "ZooTests",
+      [
+        "Compiler", "Planning", "Execution", "PlanFormat", "ONNXImport", "ONNXFormat", "Operators", "Kernels", "GraphIR",
+        "Tensors",
+      ]),
     tests("OperatorsTests", ["Operators", "Kernels", "GraphIR", "Tensors"]),
     tests("ConformanceTests", ["ONNXImport", "Operators", "GraphIR", "Tensors"]),
     tests("GenerationTests", ["Generation", "Tokenization"]),

@@ -99,9 +99,12 @@ public final class Executor {
     states = []
     for state in function.states {
       let type = function.type(of: state.input)
+      // Exporters may leave an extent of the cache open that what is appended to it tells.
+      let update = function.steps.first { $0.results.first == Int32(state.output) }
+        .map { function.type(of: Int($0.operands[1])).shape } ?? type.shape
       var shape: [Int] = []
       for (axis, dim) in type.shape.enumerated() {
-        guard let extent = axis == state.axis ? 0 : dim.evaluated(sizes) else {
+        guard let extent = axis == state.axis ? 0 : dim.evaluated(sizes) ?? update[axis].evaluated(sizes) else {
           throw ExecutionError(
             code: .invalidInput, message: "cache '\(function.values[state.input].name)': size '\(dim)' is not bound")
         }

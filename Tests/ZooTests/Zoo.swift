@@ -46,4 +46,22 @@ struct Zoo {
   static let structures = all.filter { $0.family == "gemma-3-270m" }
 
   static let runnable = all.filter { $0.family != "gemma-3-270m" }
+
+  /// Largest absolute difference over the standard deviation of the expected logits; infinite on a NaN.
+  ///
+  /// - Parameter firstRow: the row of `expected` at which `found` begins.
+  static func error(_ found: [Double], _ expected: Tensor, firstRow: Int = 0) -> Double {
+    let start = firstRow * (expected.shape.last ?? 1)
+    let reference = expected.doubles
+    let mean = reference.reduce(0, +) / Double(reference.count)
+    let deviation = (reference.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(reference.count)).squareRoot()
+    guard !found.isEmpty, start + found.count <= reference.count else { return .infinity }
+    var worst = 0.0
+    for (index, value) in found.enumerated() {
+      let difference = abs(value - reference[start + index])
+      if !difference.isFinite { return .infinity }
+      worst = max(worst, difference)
+    }
+    return worst / deviation
+  }
 }

@@ -13,7 +13,8 @@ struct CacheAppend: Operator {
     guard cache.element == update.element, cache.rank == update.rank else {
       throw OperatorError("cannot append \(update) to a cache of \(cache)")
     }
-    var shape = cache.shape
+    // As in a join, an extent that one side leaves open is what the other side says.
+    var shape = zip(cache.shape, update.shape).map { $0.constant == nil && $1.constant != nil ? $1 : $0 }
     shape[axis] = cache.shape[axis] + update.shape[axis]
     return [ValueFact(cache.element, shape)]
   }

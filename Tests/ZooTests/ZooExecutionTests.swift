@@ -1,0 +1,92 @@
+import Compiler
+import Execution
+import Foundation
+import GraphIR
+import Kernels
+import ONNXImport
+import Operators
+import PlanFormat
+import Planning
+import Tensors
+import Testing
+
+/// Every export, compiled by the standard pipeline and run by the executor, gives the recorded logits.
+@Suite struct ZooExecutionTests {
+  /// Largest error that is accepted, over the standard deviation of the logits.
+  private static let tolerance = 1e-4
+
+  @Test(arguments: Zoo.runnable)
+  func promptAndDecodingGiveTheRecordedLogits(_ entry: Zoo.Entry) throws {
+    let plan = try CompiledPlan(entry.path)
+    let ids = try NPY.read(entry.idsPath).integers
+    let recorded = try NPY.read(entry.logitsPath)
+    let executor = try Executor(plan.file, pool: ThreadPool(threadCount: 2))
+    #expect(!executor.function.states.isEmpty, "the caches were not recognized")
+
+    try executor.allocateStates(capacity: 64, sizes: Self.sizes(executor))
+    let whole = try Self.logits(of: executor, ids, from: 0)
+    #expect(Zoo.error(whole, recorded) <= Self.tolerance)
+
+    executor.truncateStates(to: 0)
+    var rows = try Self.logits(of: executor, Array(ids[..<20]), from: 0)
+    for position in 20..<ids.count {
+      rows += try Self.logits(of: executor, [ids[position]], from: position)
+    }
+    #expect(Zoo.error(rows, recorded) <= Self.tolerance)
+  }
+
+  @Test(arguments: Zoo.runnable.filter { $0.exporter == "optimum" })
+  func resultsDoNotDependOnTheThreadCount(_ entry: Zoo.Entry) throws {
+    let plan = try CompiledPlan(entry.path)
+    let ids = try NPY.read(entry.idsPath).integers
+    var results: [[Double]] = []
+    for threads in [1, 2, 3] {
+      let executor = try Executor(plan.file, pool: ThreadPool(threadCount: threads))
+      try executor.allocateStates(capacity: 64, sizes: Self.sizes(executor))
+      results.append(try Self.logits(of: executor, ids, from: 0))
+    }
+    #expect(results[0] == results[1] && results[0] == results[2])
+  }
+
+  /// Every symbol is 1 but the lengths, which states do not ask for.
+  private static func sizes(_ executor: Executor) -> [String: Int] {
+    var sizes: [String: Int] = [:]
+    for port in executor.function.inputs {
+      if let symbol = executor.function.type(of: port.value).shape.first?.symbol { sizes[symbol] = 1 }
+    }
+    return sizes
+  }
+
+  private static func logits(of executor: Executor, _ ids: [Int], from position: Int) throws -> [Double] {
+    let total = position + ids.count
+    for port in executor.freeInputs {
+      switch port.name {
+      case "input_ids": try executor.bind(port.name, Tensor(i64: ids, [1, ids.count]))
+      case "attention_mask":
+        try executor.bind(port.name, Tensor(i64: Array(repeating: 1, count: total), [1, total]))
+      case "position_ids": try executor.bind(port.name, Tensor(i64: Array(position..<total), [1, ids.count]))
+      default: Issue.record("unknown input '\(port.name)'")
+      }
+    }
+    try executor.run()
+    let view = try #require(executor.output("logits"))
+    let copy = Tensor(view.element, view.shape.array)
+    StridedCopy.run(from: view, to: TensorView(copy))
+    return copy.doubles
+  }
+}
+
+/// A model compiled to a plan file that goes away with the object.
+final class CompiledPlan {
+  let file: PlanFile
+
+  init(_ model: String) throws {
+    let path = FileManager.default.temporaryDirectory.appending(path: "tandem-zoo-\(UUID().uuidString).plan").path
+    var options = ConversionOptions(model: model)
+    options.output = path
+    _ = try Conversion(options).run()
+    file = try PlanFile(path: path)
+    // The mapping stays.
+    try FileManager.default.removeItem(atPath: path)
+  }
+}
