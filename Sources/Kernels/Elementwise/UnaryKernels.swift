@@ -2,8 +2,8 @@ import Tensors
 
 /// A kernel that applies a function to every element of an f32 or f64 tensor.
 ///
-/// Attributes are stored properties. The types that conform are not generic, so that each has its own machine code
-/// although kernels are called through `any Kernel`.
+/// Attributes are stored properties. The types that conform are not generic, so that each has its own machine
+/// code although kernels are called through `any Kernel`.
 protocol RealFunction: RealKernel {
   func apply<T: Real>(_ x: T) -> T
 }
