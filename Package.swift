@@ -93,5 +93,6 @@ let package = Package(
     tests("OperatorsTests", ["Operators", "Kernels", "GraphIR", "Tensors"]),
     tests("ConformanceTests", ["ONNXImport", "Operators", "GraphIR", "Tensors"]),
     tests("GenerationTests", ["Generation", "Tokenization"]),
+    tests("CommandLineTests", ["tandem", "TestSupport"], exclude: ["Goldens"]),
   ]
 )

@@ -158,8 +158,8 @@ public final class Executor {
 
   /// Checks that sizes with one name agree over all inputs.
   public func checkSizes() throws(ExecutionError) {
-    placeStates()
     var sizes: [String: Int] = [:]
+    for state in states { table[state.state.input] = state.view }
     for port in function.inputs {
       let view = table[port.value]
       for (axis, dim) in function.type(of: port.value).shape.enumerated() {
@@ -182,7 +182,7 @@ public final class Executor {
     for port in freeInputs where bound[port.value] == nil {
       throw .missingInput(port.name, "\(function.type(of: port.value))")
     }
-    placeStates()
+    for state in states { table[state.state.input] = state.view }
     if scope == .everything {
       for index in steps.indices { try run(index) }
     } else {
@@ -191,10 +191,6 @@ public final class Executor {
     for index in states.indices {
       states[index].length = table[states[index].state.output].shape[states[index].state.axis]
     }
-  }
-
-  private func placeStates() {
-    for state in states { table[state.state.input] = state.view }
   }
 
   private func run(_ index: Int) throws(ExecutionError) {

@@ -37,28 +37,37 @@ extension GenerationError {
   static func missingTokenizer(_ plan: String) -> GenerationError {
     GenerationError(
       code: .invalidInput,
-      message: "'\(plan)' holds no tokenizer, which a prompt needs; convert again with --tokenizer tokenizer.json")
+      message:
+        "'\(plan)' holds no tokenizer, which a prompt needs; convert again with --tokenizer tokenizer.json")
   }
-  static func emptyPrompt() -> GenerationError {
-    GenerationError(code: .invalidInput, message: "the prompt has no tokens, accepted is at least one")
+  static func emptyPrompt(_ plan: String) -> GenerationError {
+    GenerationError(
+      code: .invalidInput, message: "'\(plan)': the prompt has no tokens, accepted is at least one")
   }
-  static func promptTooLong(_ count: Int, context: Int) -> GenerationError {
+  static func promptTooLong(_ plan: String, _ count: Int, context: Int) -> GenerationError {
     GenerationError(
       code: .invalidInput,
-      message: "the prompt has \(count) tokens, accepted are at most \(context - 1): the plan's context is \(context)")
+      message:
+        "'\(plan)': the prompt has \(count) tokens, accepted are at most \(context - 1) in a context of \(context)"
+    )
   }
   static func tokenOutOfRange(_ token: Int, vocabularyCount: Int) -> GenerationError {
     GenerationError(
       code: .invalidInput, message: "token \(token) is out of range, accepted are 0...\(vocabularyCount - 1)")
   }
-  static func notADecoder(_ function: String, _ reason: String) -> GenerationError {
+  static func notADecoder(_ plan: String, _ function: String, _ reason: String) -> GenerationError {
     GenerationError(
       code: .unsupported,
-      message: "function '\(function)' is not a decoder: \(reason); run it on tensors with --input NAME=FILE.npy")
+      message:
+        "'\(plan)': function '\(function)' is not a decoder: \(reason); run it on tensors with --input NAME=FILE.npy"
+    )
   }
-  static func malformedModelEntry(_ key: String, _ value: String, accepted: String) -> GenerationError {
+  static func malformedModelEntry(
+    _ plan: String, _ key: String, _ value: String, accepted: String
+  ) -> GenerationError {
     GenerationError(
-      code: .invalidInput, message: "the plan's '\(key)' is '\(value)', accepted is \(accepted); convert again")
+      code: .invalidInput,
+      message: "'\(plan)': '\(key)' is '\(value)', accepted is \(accepted); convert again")
   }
   static func notANumber(token: Int, position: Int) -> GenerationError {
     GenerationError(

@@ -60,7 +60,8 @@ public struct PlanSummary: Sendable, Encodable {
     weights = Dictionary(grouping: program.weights, by: \.element).map { element, weights in
       ModuleSummary.ConstantGroup(
         element: element.rawValue, count: weights.count,
-        elements: weights.reduce(0) { $0 + $1.shape.reduce(1, *) }, bytes: weights.reduce(0) { $0 + $1.byteCount })
+        elements: weights.reduce(0) { $0 + $1.shape.reduce(1, *) },
+        bytes: weights.reduce(0) { $0 + $1.byteCount })
     }.sorted { ($1.bytes, $0.element) < ($0.bytes, $1.element) }
     sections = plan.sections.map { section in
       Section(
@@ -108,11 +109,16 @@ extension PlanSummary {
     let weightBytes = weights.reduce(0) { $0 + $1.bytes }
     text += "\nweights: \(weights.reduce(0) { $0 + $1.count }), \(Quantity.bytes(weightBytes))\n"
     let groups = weights.map { group in
-      [group.element, "\(group.count)", "\(Quantity.count(group.elements)) elements", Quantity.bytes(group.bytes)]
+      [
+        group.element, "\(group.count)", "\(Quantity.count(group.elements)) elements",
+        Quantity.bytes(group.bytes),
+      ]
     }
     text += TextTable(rows: groups, alignments: [.left, .right, .right, .right], indent: 2).text
     text += "sections\n"
-    let rows = sections.map { [$0.name, "at \($0.offset)", Quantity.bytes($0.bytes), String($0.checksum.prefix(16))] }
+    let rows = sections.map {
+      [$0.name, "at \($0.offset)", Quantity.bytes($0.bytes), String($0.checksum.prefix(16))]
+    }
     text += TextTable(rows: rows, alignments: [.left, .right, .right], indent: 2).text
     return text + ledgerText
   }
@@ -125,7 +131,8 @@ extension PlanSummary {
 
   private var ledgerText: String {
     guard !ledger.isEmpty else { return "ledger: every pass is exact\n" }
-    return "ledger\n" + TextTable(rows: ledger.map { [$0.pass, $0.fidelity, $0.budget, $0.measured] }, indent: 2).text
+    return "ledger\n"
+      + TextTable(rows: ledger.map { [$0.pass, $0.fidelity, $0.budget, $0.measured] }, indent: 2).text
   }
 }
 
@@ -133,13 +140,17 @@ extension PlanSummary.Function {
   fileprivate var text: String {
     var text = "@\(name): \(stepCount) steps (\(stateStepCount) for caches alone), \(slotCount) slots, "
     text += "\(Quantity.bytes(bytesPerToken)) of weights per token\n"
-    let states = states.map { ModuleSummary.Value(name: $0.name, type: "\($0.type) grows along axis \($0.axis)") }
-    for (title, values) in [("inputs", inputs), ("outputs", outputs), ("caches", states)] where !values.isEmpty {
+    let states = states.map {
+      ModuleSummary.Value(name: $0.name, type: "\($0.type) grows along axis \($0.axis)")
+    }
+    for (title, values) in [("inputs", inputs), ("outputs", outputs), ("caches", states)]
+    where !values.isEmpty {
       text += "  \(title)\n"
       let rows = ModuleSummary.Function.merged(values).map { [$0.name, $0.type] }
       text += TextTable(rows: rows, indent: 4).text
     }
     let counts = kernels.map { "\($0.count) \($0.name)" }
-    return text + (counts.isEmpty ? "" : "  kernels\n" + ModuleSummary.Function.wrapped(counts, indent: "    "))
+    return text
+      + (counts.isEmpty ? "" : "  kernels\n" + ModuleSummary.Function.wrapped(counts, indent: "    "))
   }
 }

@@ -37,7 +37,8 @@ import Tokenization
   }
 
   static func options(
-    temperature: Float = 1, topK: Int = 0, topP: Float = 1, minP: Float = 0, penalty: Float = 1, seed: UInt64 = 7
+    temperature: Float = 1, topK: Int = 0, topP: Float = 1, minP: Float = 0, penalty: Float = 1,
+    seed: UInt64 = 7
   ) -> SamplingOptions {
     var options = SamplingOptions()
     options.temperature = temperature
@@ -126,22 +127,29 @@ import Tokenization
     let sampler = Sampler(Self.options(), vocabularyCount: 40)
     var logits = [Float](repeating: 0, count: 40)
     logits[33] = .nan
-    #expect { try sampler.draw(logits, 5) } throws: { "\($0)" == "the logit of token 33 at position 5 is not a number" }
+    #expect { try sampler.draw(logits, 5) } throws: {
+      "\($0)" == "the logit of token 33 at position 5 is not a number"
+    }
     logits[33] = .infinity
-    #expect { try sampler.draw(logits, 5) } throws: { "\($0)" == "the logit of token 33 at position 5 is infinite" }
+    #expect { try sampler.draw(logits, 5) } throws: {
+      "\($0)" == "the logit of token 33 at position 5 is infinite"
+    }
     logits = Array(repeating: -.infinity, count: 40)
-    #expect { try sampler.draw(logits, 5) } throws: { "\($0)" == "all logits at position 5 are minus infinity" }
+    #expect { try sampler.draw(logits, 5) } throws: {
+      "\($0)" == "all logits at position 5 are minus infinity"
+    }
     logits[3] = 0
     #expect(try sampler.draw(logits, 5) == 3)
   }
 
   @Test func exponentialIsAccurate() {
     // Below -87 it is 0, where the true value is at most 1.7e-38.
-    let worst = (0..<20_000).map { step in
-      let x = -Float(step) * 0.005
-      let (found, expected) = (LogitScan.exponential(LogitScan.Lanes(repeating: x))[3], exp(Double(x)))
-      return (abs(Double(found) - expected) - 1.7e-38) / expected
-    }.max() ?? 0
+    let worst =
+      (0..<20_000).map { step in
+        let x = -Float(step) * 0.005
+        let (found, expected) = (LogitScan.exponential(LogitScan.Lanes(repeating: x))[3], exp(Double(x)))
+        return (abs(Double(found) - expected) - 1.7e-38) / expected
+      }.max() ?? 0
     #expect(worst < 3e-7)
   }
 }

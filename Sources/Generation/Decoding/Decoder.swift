@@ -99,7 +99,7 @@ public final class Decoder {
   /// - Parameter back: which token, counted from the last one.
   public func logits(back: Int = 0) throws(GenerationError) -> UnsafeBufferPointer<Float> {
     guard let view = executor.output(ports.logits), let extent = view.shape.array.last, extent > 0 else {
-      throw .notADecoder(executor.function.name, "its logits are empty")
+      throw .notADecoder(executor.plan.path, executor.function.name, "its logits are empty")
     }
     var row = view.base
     if view.rank == 3 { row += (view.shape[1] - 1 - back) * view.strides[1] * view.element.byteCount }

@@ -28,7 +28,7 @@ struct DecoderPorts: Sendable {
   /// - Throws: ``GenerationError`` naming what generation cannot feed or find.
   init(_ executor: Executor) throws(GenerationError) {
     let function = executor.function
-    func fail(_ reason: String) -> GenerationError { .notADecoder(function.name, reason) }
+    func fail(_ reason: String) -> GenerationError { .notADecoder(executor.plan.path, function.name, reason) }
     var rest: [Function.Port] = []
     var inputs: [String: (Input, TensorType)] = [:]
     for port in executor.freeInputs {
@@ -49,19 +49,25 @@ struct DecoderPorts: Sendable {
     positions = inputs["position_ids"]?.0
     var sizes: [String: Int] = [:]
     for (_, type) in inputs.values {
-      guard type.shape[0].constant ?? 1 == 1 else { throw fail("its batch is \(type.shape[0]), accepted is 1") }
+      guard type.shape[0].constant ?? 1 == 1 else {
+        throw fail("its batch is \(type.shape[0]), accepted is 1")
+      }
       if let batch = type.shape[0].symbol { sizes[batch] = 1 }
     }
     self.sizes = sizes
     fixedCount = idsType.shape[1].constant
-    if let fixedCount, fixedCount != 1 { throw fail("its sequence length is \(fixedCount), accepted are 1 and a free one") }
+    if let fixedCount, fixedCount != 1 {
+      throw fail("its sequence length is \(fixedCount), accepted are 1 and a free one")
+    }
 
     let stateOutputs = Set(function.states.map(\.output))
     let candidates = function.outputs.filter { port in
       let type = function.type(of: port.value)
       return !stateOutputs.contains(port.value) && type.element.isFloatingPoint && (2...3).contains(type.rank)
     }
-    guard let output = candidates.first(where: { $0.name == "logits" }) ?? (candidates.count == 1 ? candidates[0] : nil)
+    guard
+      let output = candidates.first(where: { $0.name == "logits" })
+        ?? (candidates.count == 1 ? candidates[0] : nil)
     else { throw fail("it has no output 'logits'") }
     logits = output.name
     vocabularyCount = function.type(of: output.value).shape.last?.constant

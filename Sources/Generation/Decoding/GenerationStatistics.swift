@@ -21,5 +21,7 @@ public struct GenerationStatistics: Sendable {
     return tokenSeconds.sorted()[min(max(rank, 0), tokenSeconds.count - 1)]
   }
 
-  private static func rate(_ count: Int, _ seconds: Double) -> Double { seconds > 0 ? Double(count) / seconds : 0 }
+  private static func rate(_ count: Int, _ seconds: Double) -> Double {
+    seconds > 0 ? Double(count) / seconds : 0
+  }
 }

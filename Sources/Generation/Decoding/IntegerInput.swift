@@ -22,7 +22,8 @@ struct IntegerInput {
       if element == .i64 {
         storage.base.storeBytes(of: newValue, toByteOffset: index * 8, as: Int.self)
       } else {
-        storage.base.storeBytes(of: Int32(truncatingIfNeeded: newValue), toByteOffset: index * 4, as: Int32.self)
+        storage.base.storeBytes(
+          of: Int32(truncatingIfNeeded: newValue), toByteOffset: index * 4, as: Int32.self)
       }
     }
   }

@@ -1,4 +1,5 @@
 import Execution
+import PlanFormat
 public import Tokenization
 
 /// Continues a sequence of tokens.
@@ -103,8 +104,9 @@ public struct TokenGenerator {
   }
 
   private func check(_ prompt: [TokenID]) throws(GenerationError) {
-    guard !prompt.isEmpty else { throw .emptyPrompt() }
-    guard prompt.count < context else { throw .promptTooLong(prompt.count, context: context) }
+    let plan = decoder.executor.plan.path
+    guard !prompt.isEmpty else { throw .emptyPrompt(plan) }
+    guard prompt.count < context else { throw .promptTooLong(plan, prompt.count, context: context) }
     if let count = decoder.vocabularyCount, let token = prompt.first(where: { $0 < 0 || $0 >= count }) {
       throw .tokenOutOfRange(Int(token), vocabularyCount: count)
     }

@@ -33,7 +33,9 @@ struct GumbelNoise {
   }
 
   @inline(__always)
-  func hash(_ token: Int) -> UInt64 { Self.mix(key &+ Self.gamma &* (UInt64(truncatingIfNeeded: token) &+ 1)) }
+  func hash(_ token: Int) -> UInt64 {
+    Self.mix(key &+ Self.gamma &* (UInt64(truncatingIfNeeded: token) &+ 1))
+  }
 
   /// The noise that belongs to a hash.
   static func noise(of hash: UInt64) -> Double {

@@ -27,7 +27,8 @@ public final class Sampler {
     self.vocabularyCount = vocabularyCount
     let limitsCount = options.topK > 0 && options.topK < vocabularyCount
     candidates = CandidateSet(
-      capacity: limitsCount ? options.topK : options.temperature > 0 && options.topP < 1 ? vocabularyCount : 1)
+      capacity: limitsCount ? options.topK : options.temperature > 0 && options.topP < 1 ? vocabularyCount : 1
+    )
     let penalizes = options.repetitionPenalty != 1
     hasOccurred = Array(repeating: false, count: penalizes ? vocabularyCount : 0)
     occurred.reserveCapacity(penalizes ? 1024 : 0)
@@ -77,12 +78,15 @@ public final class Sampler {
     _ = penalized.update(from: logits)
     for token in occurred {
       let logit = penalized[Int(token)]
-      penalized[Int(token)] = logit < 0 ? logit * options.repetitionPenalty : logit / options.repetitionPenalty
+      penalized[Int(token)] =
+        logit < 0 ? logit * options.repetitionPenalty : logit / options.repetitionPenalty
     }
     return UnsafeBufferPointer(penalized)
   }
 
-  private static func error(_ row: UnsafeBufferPointer<Float>, _ maximum: Float, _ position: Int) -> GenerationError {
+  private static func error(_ row: UnsafeBufferPointer<Float>, _ maximum: Float, _ position: Int)
+    -> GenerationError
+  {
     if maximum == -.infinity { return .noChoice(position: position) }
     if let token = row.firstIndex(where: \.isNaN) { return .notANumber(token: token, position: position) }
     return .infiniteLogit(token: row.firstIndex(of: maximum) ?? 0, position: position)
@@ -94,7 +98,9 @@ public final class Sampler {
   ///
   /// Tokens less likely than `(1 - topP) / count` together have less than `1 - topP`, so top-p drops all of them;
   /// only the others are looked at one by one.
-  private func selectByMass(_ row: UnsafeBufferPointer<Float>, _ maximum: Float, _ scale: Float, _ floor: Float) {
+  private func selectByMass(
+    _ row: UnsafeBufferPointer<Float>, _ maximum: Float, _ scale: Float, _ floor: Float
+  ) {
     let total = LogitScan.mass(row, maximum: maximum, scale: scale)
     let share = Float(total * Double(1 - options.topP) / Double(row.count))
     let threshold = max(floor, (maximum + log(share) / scale).nextDown)

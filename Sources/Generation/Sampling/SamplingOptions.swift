@@ -19,7 +19,9 @@ public struct SamplingOptions: Sendable, Equatable {
 
   /// What is wrong with the options, or nil: `temperature is -1, accepted is 0 or more`.
   public var problem: String? {
-    if !(temperature >= 0 && temperature.isFinite) { return "temperature is \(temperature), accepted is 0 or more" }
+    if !(temperature >= 0 && temperature.isFinite) {
+      return "temperature is \(temperature), accepted is 0 or more"
+    }
     if topK < 0 { return "top-k is \(topK), accepted is 0 (all) or more" }
     if !(topP > 0 && topP <= 1) { return "top-p is \(topP), accepted is more than 0 and at most 1" }
     if !(minP >= 0 && minP <= 1) { return "min-p is \(minP), accepted is 0...1" }

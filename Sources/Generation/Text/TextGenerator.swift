@@ -94,7 +94,7 @@ extension PlanFile {
   public func contextLength() throws(GenerationError) -> Int {
     guard let text = program.model("context") else { return 4096 }
     guard let length = Int(text), length > 0 else {
-      throw .malformedModelEntry("context", text, accepted: "1 and more")
+      throw .malformedModelEntry(path, "context", text, accepted: "1 and more")
     }
     return length
   }

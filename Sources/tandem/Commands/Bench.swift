@@ -19,7 +19,8 @@ struct Bench: ParsableCommand {
   @Argument(help: "A plan of a decoder.", completion: .file(extensions: ["plan"]))
   var plan: String
 
-  @Option(name: .short, help: ArgumentHelp("Tokens of the prompt; 0 leaves the test out.", valueName: "count"))
+  @Option(
+    name: .short, help: ArgumentHelp("Tokens of the prompt; 0 leaves the test out.", valueName: "count"))
   var p = 512
 
   @Option(name: .short, help: ArgumentHelp("Tokens to generate; 0 leaves the test out.", valueName: "count"))
@@ -131,7 +132,8 @@ struct Bench: ParsableCommand {
         result.bytesPerToken / 1e6, result.gbPerSecond)
     }
     text += String(
-      format: "load %.1f ms, memory %.1f MB at most, %d threads\n", report.loadMs, Double(report.peakRssBytes) / 1e6,
+      format: "load %.1f ms, memory %.1f MB at most, %d threads\n", report.loadMs,
+      Double(report.peakRssBytes) / 1e6,
       report.threads)
     return text
   }

@@ -61,7 +61,9 @@ struct ConversionView {
   var statistics: String {
     var text = ""
     for stage in report.stages {
-      let counts = (stage.record?.statistics ?? [:]).sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+      let counts = (stage.record?.statistics ?? [:]).sorted { $0.key < $1.key }.map {
+        "\($0.value) \($0.key)"
+      }
       let name = stage.name.padding(toLength: max(32, stage.name.count), withPad: " ", startingAt: 0)
       text += String(format: "%@ %8.1f ms %6d nodes", name, stage.seconds * 1000, stage.nodeCount)
       text += (counts.isEmpty ? "" : "  " + counts.joined(separator: ", ")) + "\n"
@@ -82,6 +84,8 @@ struct ConversionView {
             fidelity: stage.record?.fidelity.rawValue, statistics: stage.record?.statistics ?? [:],
             notes: stage.record?.notes ?? [])
         },
-        misses: report.misses.map { Report.Miss(operator: $0.operation, location: $0.location, reason: $0.reason) }))
+        misses: report.misses.map {
+          Report.Miss(operator: $0.operation, location: $0.location, reason: $0.reason)
+        }))
   }
 }

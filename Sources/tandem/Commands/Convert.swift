@@ -21,15 +21,18 @@ struct Convert: ParsableCommand {
         tandem convert stages/02-fold-constants.ir -o model.plan
       """)
 
-  @Argument(help: "MODEL.onnx, or a stage that --dump-stages wrote.", completion: .file(extensions: ["onnx", "ir"]))
+  @Argument(
+    help: "MODEL.onnx, or a stage that --dump-stages wrote.", completion: .file(extensions: ["onnx", "ir"]))
   var model: String
 
-  @Option(name: .shortAndLong, help: ArgumentHelp("The plan to write.", valueName: "plan"),
+  @Option(
+    name: .shortAndLong, help: ArgumentHelp("The plan to write.", valueName: "plan"),
     completion: .file(extensions: ["plan"]))
   var output: String?
 
   @Option(
-    help: ArgumentHelp("By default tokenizer.json beside the model, if there is one.", valueName: "tokenizer.json"),
+    help: ArgumentHelp(
+      "By default tokenizer.json beside the model, if there is one.", valueName: "tokenizer.json"),
     completion: .file(extensions: ["json"]))
   var tokenizer: String?
 
@@ -72,7 +75,8 @@ struct Convert: ParsableCommand {
       throw ValidationError("there is no stage '\(name)', accepted are \(stages.joined(separator: ", "))")
     }
     for name in disable where !Pipeline.passNames.contains(name) {
-      throw ValidationError("there is no pass '\(name)', accepted are \(Pipeline.passNames.joined(separator: ", "))")
+      throw ValidationError(
+        "there is no pass '\(name)', accepted are \(Pipeline.passNames.joined(separator: ", "))")
     }
   }
 

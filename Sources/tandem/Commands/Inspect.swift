@@ -37,7 +37,8 @@ struct Inspect: ParsableCommand {
       let plan = try PlanFile(path: file)
       if verify { try plan.verify() }
       guard let view = PlanView(rawValue: view.rawValue) else {
-        throw CommandError(.wrongUsage, "--as \(view.rawValue) shows graphs, accepted for a plan are \(Self.planViews)")
+        throw CommandError(
+          .wrongUsage, "--as \(view.rawValue) shows graphs, accepted for a plan are \(Self.planViews)")
       }
       try StandardStream.output.write(try plan.view(as: view))
     } else {

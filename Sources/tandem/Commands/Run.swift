@@ -8,7 +8,7 @@ struct Run: ParsableCommand {
       Text is printed as it is generated; Ctrl-C stops and prints the statistics so far.
 
         tandem run model.plan --prompt "The capital of France is" -n 32 --stats
-        tandem run model.plan --input input_ids=ids.npy --output results --all-positions
+        tandem run model.plan --input input_ids=ids.npy --output results
 
       With --input, every output is written to the folder as NAME.npy. Of a decoder, attention mask, positions and \
       empty caches may be left out; its logits are those of the last position unless all are asked for.
@@ -17,23 +17,26 @@ struct Run: ParsableCommand {
   @Argument(help: "A plan that 'tandem convert' wrote.", completion: .file(extensions: ["plan"]))
   var plan: String
 
-  @Option(help: ArgumentHelp("The text to continue.", valueName: "text"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("The text to continue.", valueName: "text"))
   var prompt: String?
 
   @Option(
-    help: ArgumentHelp("A file with the text to continue, '-' for standard input; a final newline is dropped.",
+    help: ArgumentHelp(
+      "A file with the text to continue, '-' for standard input; a final newline is dropped.",
       valueName: "file"),
     completion: .file())
   var promptFile: String?
 
   @Option(
-    name: [.customShort("n"), .customLong("max-tokens")],
+    name: [.customShort("n"), .customLong("max-tokens")], parsing: .unconditional,
     help: ArgumentHelp("The most tokens to generate.", valueName: "count"))
   var maxTokens = 128
 
   @OptionGroup(title: "Sampling") var sampling: SamplingArguments
 
-  @Option(help: ArgumentHelp("End before this string; may be given several times.", valueName: "text"))
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp("End before this string; may be given several times.", valueName: "text"))
   var stop: [String] = []
 
   @Flag(help: "Leave out the tokens that the tokenizer puts in front of a text, such as <bos>.")
@@ -80,7 +83,8 @@ struct Run: ParsableCommand {
   func run() throws {
     if let output {
       try TensorRun(
-        plan: plan, inputs: input, output: output, allPositions: allPositions, pool: threads.pool(), stats: stats,
+        plan: plan, inputs: input, output: output, allPositions: allPositions, pool: threads.pool(),
+        stats: stats,
         json: json
       ).run()
     } else {

@@ -3,23 +3,33 @@ import Generation
 
 /// Options that say how tokens are drawn.
 struct SamplingArguments: ParsableArguments {
-  @Option(help: ArgumentHelp("Randomness; 0 takes the likeliest token every time.", valueName: "t"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Randomness; 0 takes the likeliest token every time.", valueName: "t"))
   var temperature: Float = 0
 
-  @Option(help: ArgumentHelp("Draw from the k likeliest tokens only; 0 means all.", valueName: "k"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Draw from the k likeliest tokens only; 0 means all.", valueName: "k"))
   var topK = 0
 
-  @Option(help: ArgumentHelp("Draw from the likeliest tokens that together have this probability.", valueName: "p"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Draw from the likeliest tokens that together have this probability.", valueName: "p"))
   var topP: Float = 1
 
   @Option(
-    help: ArgumentHelp("Draw from tokens at least this many times as likely as the likeliest.", valueName: "p"))
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Draw from tokens at least this many times as likely as the likeliest.", valueName: "p"))
   var minP: Float = 0
 
-  @Option(help: ArgumentHelp("Make tokens that occurred less likely; 1 means no change.", valueName: "r"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Make tokens that occurred less likely; 1 means no change.", valueName: "r"))
   var repetitionPenalty: Float = 1
 
-  @Option(help: ArgumentHelp("Equal seeds give equal text.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Equal seeds give equal text.", valueName: "n"))
   var seed: UInt64 = 0
 
   var options: SamplingOptions {

@@ -37,7 +37,8 @@ struct TensorRun {
     let loadSeconds = (ContinuousClock.now - start) / .seconds(1)
     var feed = TensorFeed(executor)
     for argument in inputs {
-      let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(
+        String.init)
       try feed.add(parts[0], try NPY.read(parts[1]))
     }
     try feed.bind()
@@ -67,7 +68,8 @@ struct TensorRun {
     if stats {
       try StandardStream.error.write(
         String(
-          format: "load %.1f ms, run %.1f ms, memory %.1f MB at most\n", loadSeconds * 1000, runSeconds * 1000,
+          format: "load %.1f ms, run %.1f ms, memory %.1f MB at most\n", loadSeconds * 1000,
+          runSeconds * 1000,
           Double(ProcessMemory.peakByteCount) / 1e6))
     }
   }

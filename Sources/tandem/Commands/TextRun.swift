@@ -119,11 +119,13 @@ struct TextRun {
       String(format: "%@ %6d tokens %10.1f ms %9.1f tokens/s\n", label, tokens, seconds * 1000, rate)
     }
     var text = "load     \(milliseconds(loadSeconds))\n"
-    text += line("prompt  ", statistics.promptTokens, statistics.prefillSeconds, statistics.prefillTokensPerSecond)
+    text += line(
+      "prompt  ", statistics.promptTokens, statistics.prefillSeconds, statistics.prefillTokensPerSecond)
     text += line(
       "generate", statistics.generatedTokens, statistics.decodeSeconds, statistics.decodeTokensPerSecond)
     let latencies = [50.0, 95, 99, 100].map { milliseconds(statistics.tokenSeconds(percentile: $0)) }
-    text += "token    median \(latencies[0]), p95 \(latencies[1]), p99 \(latencies[2]), slowest \(latencies[3])\n"
+    text +=
+      "token    median \(latencies[0]), p95 \(latencies[1]), p99 \(latencies[2]), slowest \(latencies[3])\n"
     text += String(
       format: "memory   %.1f MB at most; ended by %@\n", Double(ProcessMemory.peakByteCount) / 1e6,
       output.ending.rawValue.replacingOccurrences(of: "_", with: " "))

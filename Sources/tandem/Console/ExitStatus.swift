@@ -39,7 +39,8 @@ enum ExitStatus: Int32 {
       case .internalFault: self = .internalFault
       }
     case let error as ImportError: self = error.code == .unsupported ? .unsupported : .inputAtFault
-    case is PlanError, is TokenizationError, is ModuleFileError, is FileError, is NPY.Failure: self = .inputAtFault
+    case is PlanError, is TokenizationError, is ModuleFileError, is FileError, is NPY.Failure:
+      self = .inputAtFault
     default: self = .internalFault
     }
   }

@@ -40,7 +40,8 @@ struct OutputFolder: ~Copyable {
   /// Moves all files to where they belong.
   consuming func commit() throws {
     for name in names where rename("\(temporaryPath)/\(name)", "\(path)/\(name)") != 0 {
-      throw CommandError("'\(path)/\(name)': cannot be written: \(String(cString: strerror(errno)).lowercased())")
+      throw CommandError(
+        "'\(path)/\(name)': cannot be written: \(String(cString: strerror(errno)).lowercased())")
     }
   }
 
@@ -48,7 +49,9 @@ struct OutputFolder: ~Copyable {
   private static func fileName(_ name: String, taken: [String]) -> String {
     let safe = String(
       name.unicodeScalars.map { scalar in
-        let isSafe = scalar.isASCII && (scalar.properties.isAlphabetic || "0123456789._-".unicodeScalars.contains(scalar))
+        let isSafe =
+          scalar.isASCII
+          && (scalar.properties.isAlphabetic || "0123456789._-".unicodeScalars.contains(scalar))
         return isSafe ? Character(scalar) : "_"
       })
     let stem = safe.isEmpty || safe.hasPrefix(".") ? "_\(safe)" : String(safe.prefix(200))
@@ -70,7 +73,9 @@ struct OutputFolder: ~Copyable {
     StridedCopy.run(from: view, to: TensorView(dense))
     guard view.element.isFloatingPoint, ![.f64, .f32, .f16].contains(view.element) else { return dense }
     let result = Tensor(.f32, dense.shape)
-    for index in 0..<dense.elementCount { NumberCoding.store(dense.double(at: index), result.base, .f32, index) }
+    for index in 0..<dense.elementCount {
+      NumberCoding.store(dense.double(at: index), result.base, .f32, index)
+    }
     return result
   }
 }

@@ -66,7 +66,9 @@ struct TensorFeed {
     return 0
   }
 
-  private func integers(_ values: [Int], _ shape: [Int], _ element: ElementType, _ name: String) throws -> Tensor {
+  private func integers(_ values: [Int], _ shape: [Int], _ element: ElementType, _ name: String) throws
+    -> Tensor
+  {
     switch element {
     case .i64: return Tensor(i64: values, shape)
     case .i32: return Tensor(i32: values.map { Int32($0) }, shape)
@@ -76,7 +78,9 @@ struct TensorFeed {
 
   /// The last position of a decoder's logits; any other output as it is.
   func lastPosition(of port: Function.Port, _ view: TensorView) -> TensorView {
-    guard given["input_ids"] != nil, port.name == "logits", view.rank == 3, view.shape[1] > 1 else { return view }
+    guard given["input_ids"] != nil, port.name == "logits", view.rank == 3, view.shape[1] > 1 else {
+      return view
+    }
     var last = view
     last.base += (view.shape[1] - 1) * view.strides[1] * view.element.byteCount
     last.shape[1] = 1

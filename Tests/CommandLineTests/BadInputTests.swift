@@ -1,0 +1,119 @@
+import Foundation
+import Testing
+
+/// Bad input: one line that names the file, the right exit code, nothing on standard output, no crash.
+@Suite struct BadInputTests {
+  private func expect(
+    _ arguments: [String], input: String = "", status: Int32 = 1, _ message: String,
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) throws {
+    let outcome = try Program.run(arguments, input: input)
+    #expect(outcome.status == status, sourceLocation: sourceLocation)
+    #expect(outcome.output.isEmpty, sourceLocation: sourceLocation)
+    #expect(outcome.error == "tandem: error: \(message)\n", sourceLocation: sourceLocation)
+  }
+
+  @Test func missingFiles() throws {
+    let plan = try SmallModel.plan.get()
+    try expect(
+      ["run", "/none.plan", "--prompt", "a"], "'/none.plan': cannot open: no such file or directory")
+    try expect(["inspect", "/none.plan"], "'/none.plan': cannot open: no such file or directory")
+    try expect(
+      ["run", plan, "--prompt-file", "/none.txt"],
+      "'/none.txt': cannot be read; accepted is a text file in UTF-8")
+    try expect(
+      ["run", plan, "--input", "input_ids=/none.npy", "--output", Scratch.path("out")],
+      "'/none.npy': cannot open: no such file or directory")
+    let target = Scratch.path("none.plan")
+    let outcome = try Program.run(["convert", "/none.onnx", "-o", target])
+    #expect(outcome.status == 1)
+    #expect(outcome.error.hasPrefix("tandem: error: '/none.onnx': "))
+    #expect(!FileManager.default.fileExists(atPath: target))
+  }
+
+  @Test func textAsPlan() throws {
+    let file = Scratch.file("text.plan", Data("this is text, and longer than a header of sixteen bytes".utf8))
+    try expect(
+      ["run", file, "--prompt", "a"],
+      "'\(file)': not a plan file (bad magic); accepted are files that 'tandem convert' wrote")
+  }
+
+  @Test func truncatedPlan() throws {
+    let plan = try Data(contentsOf: URL(filePath: SmallModel.plan.get()))
+    for length in [
+      0, 1, 7, 8, 15, 16, 60, 200, 4095, 4096, 5000, plan.count / 2, plan.count - 100, plan.count - 1,
+    ] {
+      let file = Scratch.file("cut.plan", plan.prefix(length))
+      let outcome = try Program.run(["run", file, "--prompt", "a", "-n", "1"])
+      #expect(outcome.status == 1, "cut to \(length) bytes")
+      #expect(outcome.output.isEmpty)
+      #expect(
+        outcome.error.hasPrefix("tandem: error: '\(file)': "), "cut to \(length) bytes: \(outcome.error)")
+      try FileManager.default.removeItem(atPath: file)
+    }
+  }
+
+  @Test func changedPlanFailsVerification() throws {
+    var plan = try Data(contentsOf: URL(filePath: SmallModel.plan.get()))
+    plan[10_000] ^= 1
+    let file = Scratch.file("changed.plan", plan)
+    try expect(
+      ["inspect", file, "--verify"], "'\(file)': checksum of section 'weights' differs from the recorded one")
+  }
+
+  @Test func missingTokenizer() throws {
+    let plan = try SmallModel.planWithoutTokenizer.get()
+    try expect(
+      ["run", plan, "--prompt", "a"],
+      "'\(plan)' holds no tokenizer, which a prompt needs; convert again with --tokenizer tokenizer.json")
+  }
+
+  @Test func prompts() throws {
+    let plan = try SmallModel.plan.get()
+    let long = String(repeating: "word ", count: 100)
+    let outcome = try Program.run(["run", plan, "--prompt-file", "-"], input: long)
+    #expect(outcome.status == 1)
+    #expect(outcome.output.isEmpty)
+    #expect(
+      outcome.error.hasSuffix("tokens, accepted are at most 63 in a context of 64\n"), "\(outcome.error)")
+    try expect(
+      ["run", plan, "--prompt", "", "--no-bos"],
+      "'\(plan)': the prompt has no tokens, accepted is at least one")
+    let binary = Scratch.file("binary.txt", Data([0x61, 0xFF, 0xFE]))
+    try expect(["run", plan, "--prompt-file", binary], "'\(binary)': it is not text in UTF-8")
+  }
+
+  @Test func tensors() throws {
+    let plan = try SmallModel.plan.get()
+    let ids = Scratch.integers([0, 1, 2], "(1, 3)")
+    let folder = Scratch.path("out")
+    func run(_ input: String, _ message: String) throws {
+      try expect(["run", plan, "--input", input, "--output", folder], message)
+      #expect(!FileManager.default.fileExists(atPath: folder))
+    }
+    try run(
+      "input_ids=\(Scratch.integers([0, 1, 2], "(3,)"))",
+      "input 'input_ids': found i64[3], accepted is i64[batch, sequence]")
+    try run("attention_mask=\(ids)", "input 'input_ids' has no tensor, accepted is i64[batch, sequence]")
+    let text = Scratch.file("text.npy", Data("text".utf8))
+    try run("input_ids=\(text)", "'\(text)': cannot read array: it is no .npy file")
+  }
+
+  @Test func conversions() throws {
+    let target = Scratch.path("none.plan")
+    let text = Scratch.file("text.onnx", Data("this is text".utf8))
+    let cut = Scratch.file("cut.onnx", try Data(contentsOf: URL(filePath: SmallModel.onnx)).prefix(1_000_000))
+    let stage = Scratch.file("stage.ir", Data("func @main( {".utf8))
+    for model in [text, cut, stage] {
+      let outcome = try Program.run(["convert", model, "-o", target])
+      #expect(outcome.status == 1)
+      #expect(outcome.output.isEmpty)
+      #expect(outcome.error.hasPrefix("tandem: error: ") && outcome.error.contains(model), "\(outcome.error)")
+      #expect(outcome.error.filter { $0 == "\n" }.count == 1, "\(outcome.error)")
+      #expect(!FileManager.default.fileExists(atPath: target))
+    }
+    try expect(
+      ["convert", SmallModel.onnx, "-o", "/none/a.plan"],
+      "'/none/a.plan': cannot create: no such file or directory")
+  }
+}

@@ -1,0 +1,51 @@
+import TestSupport
+import Testing
+
+@Suite struct HelpTests {
+  @Test(arguments: ["", "convert", "inspect", "run", "bench", "hw"])
+  func helpOfCommand(_ command: String) throws {
+    let outcome = try Program.run(command.isEmpty ? ["--help"] : [command, "--help"])
+    #expect(outcome.status == 0)
+    #expect(outcome.error.isEmpty)
+    try Golden.expect(outcome.output, named: "help\(command.isEmpty ? "" : "-")\(command).txt")
+  }
+
+  @Test(arguments: ["bash", "zsh", "fish"])
+  func completionScript(_ shell: String) throws {
+    let outcome = try Program.run(["--generate-completion-script", shell])
+    #expect(outcome.status == 0)
+    #expect(outcome.output.contains("repetition-penalty"))
+  }
+
+  /// - Note: each has its usage line after the message.
+  @Test(arguments: [
+    (["fly"], "Unexpected argument 'fly'"),
+    (["run"], "Missing expected argument '<plan>'"),
+    (["run", "a.plan"], "give one of --prompt, --prompt-file and --input"),
+    (["run", "a.plan", "--prompt", "a", "--topk", "3"], "Unknown option '--topk'. Did you mean '--top-k'?"),
+    (["run", "a.plan", "--prompt", "a", "-n", "0"], "-n is 0, accepted are 1 and more"),
+    (["run", "a.plan", "--prompt", "a", "-n", "many"], "The value 'many' is invalid for '-n <count>'"),
+    (
+      ["run", "a.plan", "--prompt", "a", "--temperature", "-1"], "temperature is -1.0, accepted is 0 or more"
+    ),
+    (
+      ["run", "a.plan", "--prompt", "a", "--top-p", "0"],
+      "top-p is 0.0, accepted is more than 0 and at most 1"
+    ),
+    (
+      ["run", "a.plan", "--prompt", "a", "--threads", "0"],
+      "the number of threads is 0, accepted are 1...1024"
+    ),
+    (["run", "a.plan", "--input", "ids", "--output", "o"], "--input is 'ids', accepted is NAME=FILE.npy"),
+    (["run", "a.plan", "--input", "ids=a.npy"], "--input needs --output DIR"),
+    (["convert", "a.onnx"], "give the plan to write with -o PLAN"),
+    (["convert", "a.onnx", "-o", "a.plan", "--disable", "x"], "there is no pass 'x', accepted are "),
+    (["bench", "a.plan", "-r", "0"], "-r is 0, accepted are 1 and more"),
+  ])
+  func wrongUsage(_ arguments: [String], _ message: String) throws {
+    let outcome = try Program.run(arguments)
+    #expect(outcome.status == 2)
+    #expect(outcome.output.isEmpty)
+    #expect(outcome.error.hasPrefix("tandem: error: \(message)"), "\(outcome.error)")
+  }
+}

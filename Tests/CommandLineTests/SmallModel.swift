@@ -1,0 +1,30 @@
+import Foundation
+
+/// The small graph of the repository, and plans made of it once.
+enum SmallModel {
+  private static let folder = URL(filePath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent().appending(path: "graphs/tandem-8m").path
+
+  static let onnx = folder + "/model.onnx"
+  static let tokenizer = folder + "/tokenizer.json"
+
+  /// A plan with a context of 64 tokens.
+  static let plan = Result { try converted("small.plan", from: onnx) }
+  static let planWithoutTokenizer = Result {
+    // Beside a link there is no tokenizer.
+    let link = Scratch.path("linked.onnx")
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: onnx)
+    return try converted("bare.plan", from: link)
+  }
+
+  private static func converted(_ name: String, from model: String) throws -> String {
+    let path = Scratch.path(name)
+    let outcome = try Program.run(["convert", model, "-o", path, "--max-context", "64"])
+    guard outcome.status == 0 else { throw Failure(message: outcome.error) }
+    return path
+  }
+
+  struct Failure: Error {
+    let message: String
+  }
+}
