@@ -23,7 +23,7 @@ NODE_TESTS := $(CACHE)/node-tests
 # Where the tests look for the ONNX backend tests.
 export TANDEM_NODE_TESTS := $(CURDIR)/$(NODE_TESTS)
 
-.PHONY: run build setup venv gemma test conformance bench proto format lint clean help
+.PHONY: run build setup venv gemma verify test conformance bench proto format lint clean help
 
 run: ## The main job: fetch and export Gemma 3 270M once, compile it once, write text. PROMPT="..." TOKENS=64
 run: setup build
@@ -50,9 +50,15 @@ venv: $(VENV)
 gemma: ## To get the model without running it: .cache/gemma-3-270m with graph, weights, tokenizer and terms of use.
 gemma: $(GEMMA)/model.onnx
 
+verify: ## After a change to numerics: Gemma's plan against recorded tokenization, logits and greedy text.
+verify: setup build gemma $(VENV)
+	@make -s MODEL=$(GEMMA) $(CACHE)/gemma-3-270m.plan
+	$(PYTHON) graphs/gemma-3-270m/verify_plan.py $(CACHE)/gemma-3-270m.plan --tandem $(TANDEM)
+
 test: ## Before a commit, and in continuous integration: everything that is tested.
 test: setup $(NODE_TESTS)/manifest.json
-	@swift build --build-tests
+	@if [ -f $(GEMMA)/model.onnx ]; then make -s verify; else echo "test: no Gemma here (make run fetches it): its reference texts are left out" >&2; fi
+	swift build --build-tests
 	swift test --skip-build
 
 conformance: ## After a change to an operator: only the ONNX backend node tests.

@@ -158,6 +158,7 @@ public final class Executor {
 
   /// Checks that sizes with one name agree over all inputs.
   public func checkSizes() throws(ExecutionError) {
+    placeStates()
     var sizes: [String: Int] = [:]
     for state in states { table[state.state.input] = state.view }
     for port in function.inputs {
@@ -182,7 +183,7 @@ public final class Executor {
     for port in freeInputs where bound[port.value] == nil {
       throw .missingInput(port.name, "\(function.type(of: port.value))")
     }
-    for state in states { table[state.state.input] = state.view }
+    placeStates()
     if scope == .everything {
       for index in steps.indices { try run(index) }
     } else {
@@ -191,6 +192,10 @@ public final class Executor {
     for index in states.indices {
       states[index].length = table[states[index].state.output].shape[states[index].state.axis]
     }
+  }
+
+  private func placeStates() {
+    for state in states { table[state.state.input] = state.view }
   }
 
   private func run(_ index: Int) throws(ExecutionError) {

@@ -104,6 +104,26 @@ import Testing
     #expect(throws: ExecutionError.self) { try executor.allocateStates(capacity: 4, sizes: [:]) }
   }
 
+  @Test func sizesOfOneNameMustAgree() throws {
+    let text = """
+      func @main(%x: f32[B, S], %y: f32[B, T]) -> (z: f32[B, T + S]) {
+        %z = concat(%x, %y) {axis = 1} : f32[B, T + S]
+        return %z
+      }
+
+      """
+    let executor = try PlanFixture(text).executor()
+    try executor.bind("x", Tensor(.f32, [2, 3]))
+    try executor.bind("y", Tensor(.f32, [3, 3]))
+    let error = #expect(throws: ExecutionError.self) { try executor.checkSizes() }
+    #expect(error?.message == "input 'y': axis 0 is 3, but 'B' is 2 in another input")
+
+    let decoder = try PlanFixture(Self.decoder).executor()
+    try decoder.allocateStates(capacity: 4, sizes: ["B": 1])
+    try decoder.bind("x", input(0..<1))
+    try decoder.checkSizes()
+  }
+
   @Test func equalWeightsAreStoredOnce() throws {
     let text = """
       const @e: f32[3, 2] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]

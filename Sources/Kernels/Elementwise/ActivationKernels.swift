@@ -2,31 +2,31 @@ import Tensors
 
 extension ElementwiseKernels {
   static let activations: [KernelEntry] = [
-    .real("celu") { Celu(alpha: $0.float("alpha", default: 1)) },
-    .real("elu") { Elu(alpha: $0.float("alpha", default: 1)) },
-    KernelEntry("gelu", widensNarrowFloats: true) { attributes throws(KernelError) in
+    .widening("celu") { Celu(alpha: $0.float("alpha", default: 1)) },
+    .widening("elu") { Elu(alpha: $0.float("alpha", default: 1)) },
+    .widening("gelu") { attributes throws(KernelError) in
       switch attributes.string("approximate", default: "none") {
-      case "none": return RealUnaryKernel(function: Gelu())
-      case "tanh": return RealUnaryKernel(function: GeluTanh())
+      case "none": return Gelu()
+      case "tanh": return GeluTanh()
       case let other: throw .invalid("'approximate' is '\(other)', accepted are 'none' and 'tanh'")
       }
     },
-    .real("hard_sigmoid") {
+    .widening("hard_sigmoid") {
       HardSigmoid(alpha: $0.float("alpha", default: 0.2), beta: $0.float("beta", default: 0.5))
     },
-    .real("hard_swish") { _ in HardSwish() },
-    .real("leaky_relu") { LeakyRectifier(alpha: $0.float("alpha", default: 0.01)) },
-    .real("mish") { _ in Mish() },
-    .real("selu") {
+    .widening("hard_swish") { _ in HardSwish() },
+    .widening("leaky_relu") { LeakyRectifier(alpha: $0.float("alpha", default: 0.01)) },
+    .widening("mish") { _ in Mish() },
+    .widening("selu") {
       Selu(
         alpha: $0.float("alpha", default: 1.67326319217681884765625),
         gamma: $0.float("gamma", default: 1.05070102214813232421875))
     },
-    .real("sigmoid") { _ in Sigmoid() },
-    .real("softplus") { _ in Softplus() },
-    .real("softsign") { _ in Softsign() },
-    .real("swish") { Swish(alpha: $0.float("alpha", default: 1)) },
-    .real("thresholded_relu") { ThresholdedRectifier(alpha: $0.float("alpha", default: 1)) },
+    .widening("sigmoid") { _ in Sigmoid() },
+    .widening("softplus") { _ in Softplus() },
+    .widening("softsign") { _ in Softsign() },
+    .widening("swish") { Swish(alpha: $0.float("alpha", default: 1)) },
+    .widening("thresholded_relu") { ThresholdedRectifier(alpha: $0.float("alpha", default: 1)) },
   ]
 }
 

@@ -1,23 +1,27 @@
 import Tensors
 
-/// A function of two numbers of one type.
-protocol NumberOperation: Sendable {
-  static func apply<T: Number>(_ a: T, _ b: T) -> T
+/// A kernel that combines two tensors of numbers with broadcasting.
+protocol BinaryOperation: NumberKernel {
+  func apply<T: Number>(_ a: T, _ b: T) -> T
 }
 
-/// Combines two tensors of numbers with broadcasting.
-struct BinaryKernel<Operation: NumberOperation>: NumberKernel {
+extension BinaryOperation {
   func run<T: Number>(_ call: KernelCall, as type: T.Type) throws(KernelError) {
     let (a, b) = (call[0], try call.operand(1, like: 0))
     let y = call.allocate(0, a.element, try Broadcasting.shape(a.shape, b.shape))
-    ElementwiseLoop.map(a, b, y) { (p: T, q: T) in Operation.apply(p, q) }
+    ElementwiseLoop.map(a, b, y) { (p: T, q: T) in apply(p, q) }
   }
 }
 
-/// Folds one or more tensors of numbers with broadcasting, from left to right.
-struct VariadicKernel<Operation: NumberOperation>: NumberKernel {
-  /// Whether the result is divided by the number of operands.
-  var isMean = false
+/// A kernel that folds one or more tensors of numbers with broadcasting, from left to right.
+protocol VariadicOperation: NumberKernel {
+  func apply<T: Number>(_ a: T, _ b: T) -> T
+  /// Turns the fold of `count` operands into the result.
+  func finish<T: Number>(_ y: TensorView, count: Int, as type: T.Type)
+}
+
+extension VariadicOperation {
+  func finish<T: Number>(_ y: TensorView, count: Int, as type: T.Type) {}
 
   func run<T: Number>(_ call: KernelCall, as type: T.Type) throws(KernelError) {
     let count = call.operandCount
@@ -27,17 +31,14 @@ struct VariadicKernel<Operation: NumberOperation>: NumberKernel {
     }
     let y = call.allocate(0, call[0].element, shape)
     if count == 1 {
-      ElementwiseLoop.map(call[0], y) { (p: T) in p }
+      StridedCopy.run(from: call[0], to: y)
     } else {
-      ElementwiseLoop.map(call[0], call[1], y) { (p: T, q: T) in Operation.apply(p, q) }
+      ElementwiseLoop.map(call[0], call[1], y) { (p: T, q: T) in apply(p, q) }
     }
     for index in 2..<max(count, 2) {
-      ElementwiseLoop.map(y, call[index], y) { (p: T, q: T) in Operation.apply(p, q) }
+      ElementwiseLoop.map(y, call[index], y) { (p: T, q: T) in apply(p, q) }
     }
-    if isMean {
-      let divisor = T(converting: Double(count))
-      ElementwiseLoop.map(y, y) { (p: T) in T.quotient(p, divisor) }
-    }
+    finish(y, count: count, as: type)
   }
 }
 
@@ -75,62 +76,61 @@ struct PowerKernel: Kernel {
   }
 }
 
-extension KernelEntry {
-  static func binary<O: NumberOperation>(_ name: String, _ operation: O.Type) -> KernelEntry {
-    KernelEntry(name, widensNarrowFloats: true) { _ in BinaryKernel<O>() }
-  }
-
-  static func variadic<O: NumberOperation>(_ name: String, _ operation: O.Type, isMean: Bool = false)
-    -> KernelEntry
-  {
-    KernelEntry(name, widensNarrowFloats: true) { _ in VariadicKernel<O>(isMean: isMean) }
-  }
-}
-
 extension ElementwiseKernels {
   static let binary: [KernelEntry] = [
-    .binary("add", Sum.self),
-    .binary("sub", Difference.self),
-    .binary("mul", Product.self),
-    .binary("div", Quotient.self),
-    .binary("prelu", ParametricRectifier.self),
-    KernelEntry("mod", widensNarrowFloats: true) { attributes in
-      if attributes.bool("fmod", default: false) { return BinaryKernel<Remainder>() }
-      return BinaryKernel<Modulus>()
+    .widening("add") { _ in Addition() },
+    .widening("sub") { _ in Subtraction() },
+    .widening("mul") { _ in Multiplication() },
+    .widening("div") { _ in Division() },
+    .widening("prelu") { _ in ParametricRectifier() },
+    .widening("mod") { attributes in
+      if attributes.bool("fmod", default: false) { return Remainder() }
+      return Modulus()
     },
     KernelEntry("pow") { _ in PowerKernel() },
-    .variadic("max", Larger.self),
-    .variadic("min", Smaller.self),
-    .variadic("sum", Sum.self),
-    .variadic("mean", Sum.self, isMean: true),
+    .widening("max") { _ in Largest() },
+    .widening("min") { _ in Smallest() },
+    .widening("sum") { _ in SumOfAll() },
+    .widening("mean") { _ in MeanOfAll() },
   ]
 }
 
-enum Sum: NumberOperation {
-  @inline(__always) static func apply<T: Number>(_ a: T, _ b: T) -> T { T.sum(a, b) }
+struct Addition: BinaryOperation {
+  @inline(__always) func apply<T: Number>(_ a: T, _ b: T) -> T { T.sum(a, b) }
 }
-enum Difference: NumberOperation {
-  @inline(__always) static func apply<T: Number>(_ a: T, _ b: T) -> T { T.difference(a, b) }
+struct Subtraction: BinaryOperation {
+  @inline(__always) func apply<T: Number>(_ a: T, _ b: T) -> T { T.difference(a, b) }
 }
-enum Product: NumberOperation {
-  @inline(__always) static func apply<T: Number>(_ a: T, _ b: T) -> T { T.product(a, b) }
+struct Multiplication: BinaryOperation {
+  @inline(__always) func apply<T: Number>(_ a: T, _ b: T) -> T { T.product(a, b) }
 }
-enum Quotient: NumberOperation {
-  @inline(__always) static func apply<T: Number>(_ a: T, _ b: T) -> T { T.quotient(a, b) }
+struct Division: BinaryOperation {
+  @inline(__always) func apply<T: Number>(_ a: T, _ b: T) -> T { T.quotient(a, b) }
 }
 /// `a` from 0 on, `slope a` below.
-enum ParametricRectifier: NumberOperation {
-  @inline(__always) static func apply<T: Number>(_ a: T, _ slope: T) -> T { a < 0 ? T.product(a, slope) : a }
+struct ParametricRectifier: BinaryOperation {
+  @inline(__always) func apply<T: Number>(_ a: T, _ slope: T) -> T { a < 0 ? T.product(a, slope) : a }
 }
-enum Remainder: NumberOperation {
-  @inline(__always) static func apply<T: Number>(_ a: T, _ b: T) -> T { T.remainder(a, b) }
+struct Remainder: BinaryOperation {
+  @inline(__always) func apply<T: Number>(_ a: T, _ b: T) -> T { T.remainder(a, b) }
 }
-enum Modulus: NumberOperation {
-  @inline(__always) static func apply<T: Number>(_ a: T, _ b: T) -> T { T.modulus(a, b) }
+struct Modulus: BinaryOperation {
+  @inline(__always) func apply<T: Number>(_ a: T, _ b: T) -> T { T.modulus(a, b) }
 }
-enum Larger: NumberOperation {
-  @inline(__always) static func apply<T: Number>(_ a: T, _ b: T) -> T { T.greater(a, b) }
+struct Largest: VariadicOperation {
+  @inline(__always) func apply<T: Number>(_ a: T, _ b: T) -> T { T.greater(a, b) }
 }
-enum Smaller: NumberOperation {
-  @inline(__always) static func apply<T: Number>(_ a: T, _ b: T) -> T { T.lesser(a, b) }
+struct Smallest: VariadicOperation {
+  @inline(__always) func apply<T: Number>(_ a: T, _ b: T) -> T { T.lesser(a, b) }
+}
+struct SumOfAll: VariadicOperation {
+  @inline(__always) func apply<T: Number>(_ a: T, _ b: T) -> T { T.sum(a, b) }
+}
+struct MeanOfAll: VariadicOperation {
+  @inline(__always) func apply<T: Number>(_ a: T, _ b: T) -> T { T.sum(a, b) }
+
+  func finish<T: Number>(_ y: TensorView, count: Int, as type: T.Type) {
+    let divisor = T(converting: Double(count))
+    ElementwiseLoop.map(y, y) { (value: T) in T.quotient(value, divisor) }
+  }
 }

@@ -1,35 +1,33 @@
 import Tensors
 
-/// A relation between two numbers of one type.
-protocol NumberRelation: Sendable {
-  static func holds<T: Number>(_ a: T, _ b: T) -> Bool
+/// A kernel that compares two tensors with broadcasting; the result is boolean.
+protocol NumberRelation: NumberKernel {
+  func holds<T: Number>(_ a: T, _ b: T) -> Bool
 }
 
-/// Compares two tensors with broadcasting; the result is boolean.
-struct RelationKernel<Relation: NumberRelation>: NumberKernel {
-  var acceptsBool = false
-
+extension NumberRelation {
   func run<T: Number>(_ call: KernelCall, as type: T.Type) throws(KernelError) {
     let (a, b) = (call[0], try call.operand(1, like: 0))
     let y = call.allocate(0, .bool, try Broadcasting.shape(a.shape, b.shape))
-    ElementwiseLoop.map(a, b, y) { (p: T, q: T) in Relation.holds(p, q) }
+    ElementwiseLoop.map(a, b, y) { (p: T, q: T) in holds(p, q) }
   }
 }
 
-enum EqualTo: NumberRelation {
-  @inline(__always) static func holds<T: Number>(_ a: T, _ b: T) -> Bool { a == b }
+struct EqualTo: NumberRelation {
+  var acceptsBool: Bool { true }
+  @inline(__always) func holds<T: Number>(_ a: T, _ b: T) -> Bool { a == b }
 }
-enum GreaterThan: NumberRelation {
-  @inline(__always) static func holds<T: Number>(_ a: T, _ b: T) -> Bool { a > b }
+struct GreaterThan: NumberRelation {
+  @inline(__always) func holds<T: Number>(_ a: T, _ b: T) -> Bool { a > b }
 }
-enum GreaterOrEqual: NumberRelation {
-  @inline(__always) static func holds<T: Number>(_ a: T, _ b: T) -> Bool { a >= b }
+struct GreaterOrEqual: NumberRelation {
+  @inline(__always) func holds<T: Number>(_ a: T, _ b: T) -> Bool { a >= b }
 }
-enum LessThan: NumberRelation {
-  @inline(__always) static func holds<T: Number>(_ a: T, _ b: T) -> Bool { a < b }
+struct LessThan: NumberRelation {
+  @inline(__always) func holds<T: Number>(_ a: T, _ b: T) -> Bool { a < b }
 }
-enum LessOrEqual: NumberRelation {
-  @inline(__always) static func holds<T: Number>(_ a: T, _ b: T) -> Bool { a <= b }
+struct LessOrEqual: NumberRelation {
+  @inline(__always) func holds<T: Number>(_ a: T, _ b: T) -> Bool { a <= b }
 }
 
 /// Combines two boolean tensors with broadcasting.
@@ -53,38 +51,37 @@ struct NotKernel: Kernel {
   }
 }
 
-/// A function of the bits of two integers.
-protocol BitOperation: Sendable {
-  static func apply<T: FixedWidthInteger>(_ a: T, _ b: T) -> T
+/// A kernel that combines two integer tensors with broadcasting.
+protocol BitOperation: IntegerKernel {
+  func apply<T: FixedWidthInteger>(_ a: T, _ b: T) -> T
 }
 
-/// Combines two integer tensors with broadcasting.
-struct BitKernel<Operation: BitOperation>: IntegerKernel {
+extension BitOperation {
   func run<T: Number & FixedWidthInteger>(_ call: KernelCall, as type: T.Type) throws(KernelError) {
     let (a, b) = (call[0], try call.operand(1, like: 0))
     let y = call.allocate(0, a.element, try Broadcasting.shape(a.shape, b.shape))
-    ElementwiseLoop.map(a, b, y) { (p: T, q: T) in Operation.apply(p, q) }
+    ElementwiseLoop.map(a, b, y) { (p: T, q: T) in apply(p, q) }
   }
 }
 
-enum BitAnd: BitOperation {
-  @inline(__always) static func apply<T: FixedWidthInteger>(_ a: T, _ b: T) -> T { a & b }
+struct BitAnd: BitOperation {
+  @inline(__always) func apply<T: FixedWidthInteger>(_ a: T, _ b: T) -> T { a & b }
 }
-enum BitOr: BitOperation {
-  @inline(__always) static func apply<T: FixedWidthInteger>(_ a: T, _ b: T) -> T { a | b }
+struct BitOr: BitOperation {
+  @inline(__always) func apply<T: FixedWidthInteger>(_ a: T, _ b: T) -> T { a | b }
 }
-enum BitXor: BitOperation {
-  @inline(__always) static func apply<T: FixedWidthInteger>(_ a: T, _ b: T) -> T { a ^ b }
+struct BitXor: BitOperation {
+  @inline(__always) func apply<T: FixedWidthInteger>(_ a: T, _ b: T) -> T { a ^ b }
 }
 /// Negative shifts count as unsigned, hence shift everything out.
-enum ShiftLeft: BitOperation {
-  @inline(__always) static func apply<T: FixedWidthInteger>(_ a: T, _ b: T) -> T {
+struct ShiftLeft: BitOperation {
+  @inline(__always) func apply<T: FixedWidthInteger>(_ a: T, _ b: T) -> T {
     a << T.Magnitude(truncatingIfNeeded: b)
   }
 }
 /// Negative shifts count as unsigned, hence shift everything but the sign out.
-enum ShiftRight: BitOperation {
-  @inline(__always) static func apply<T: FixedWidthInteger>(_ a: T, _ b: T) -> T {
+struct ShiftRight: BitOperation {
+  @inline(__always) func apply<T: FixedWidthInteger>(_ a: T, _ b: T) -> T {
     a >> T.Magnitude(truncatingIfNeeded: b)
   }
 }
@@ -97,33 +94,25 @@ struct BitwiseNotKernel: IntegerKernel {
   }
 }
 
-extension KernelEntry {
-  static func relation<R: NumberRelation>(_ name: String, _ relation: R.Type, acceptsBool: Bool = false)
-    -> KernelEntry
-  {
-    KernelEntry(name, widensNarrowFloats: true) { _ in RelationKernel<R>(acceptsBool: acceptsBool) }
-  }
-}
-
 extension ElementwiseKernels {
   static let logic: [KernelEntry] = [
-    .relation("equal", EqualTo.self, acceptsBool: true),
-    .relation("greater", GreaterThan.self),
-    .relation("greater_or_equal", GreaterOrEqual.self),
-    .relation("less", LessThan.self),
-    .relation("less_or_equal", LessOrEqual.self),
+    .widening("equal") { _ in EqualTo() },
+    .widening("greater") { _ in GreaterThan() },
+    .widening("greater_or_equal") { _ in GreaterOrEqual() },
+    .widening("less") { _ in LessThan() },
+    .widening("less_or_equal") { _ in LessOrEqual() },
     KernelEntry("and") { _ in BooleanKernel { $0 && $1 } },
     KernelEntry("or") { _ in BooleanKernel { $0 || $1 } },
     KernelEntry("xor") { _ in BooleanKernel { $0 != $1 } },
     KernelEntry("not") { _ in NotKernel() },
-    KernelEntry("bitwise_and") { _ in BitKernel<BitAnd>() },
-    KernelEntry("bitwise_or") { _ in BitKernel<BitOr>() },
-    KernelEntry("bitwise_xor") { _ in BitKernel<BitXor>() },
+    KernelEntry("bitwise_and") { _ in BitAnd() },
+    KernelEntry("bitwise_or") { _ in BitOr() },
+    KernelEntry("bitwise_xor") { _ in BitXor() },
     KernelEntry("bitwise_not") { _ in BitwiseNotKernel() },
     KernelEntry("bit_shift") { attributes throws(KernelError) in
       switch attributes.string("direction", default: "") {
-      case "LEFT": return BitKernel<ShiftLeft>()
-      case "RIGHT": return BitKernel<ShiftRight>()
+      case "LEFT": return ShiftLeft()
+      case "RIGHT": return ShiftRight()
       case let other: throw .invalid("'direction' is '\(other)', accepted are 'LEFT' and 'RIGHT'")
       }
     },

@@ -1,80 +1,70 @@
 import Tensors
 
-/// A function of one floating-point number, with its attributes as stored properties.
-protocol RealFunction: Sendable {
+/// A kernel that applies a function to every element of an f32 or f64 tensor.
+///
+/// Attributes are stored properties. The types that conform are not generic, so that each has its own machine
+/// code although kernels are called through `any Kernel`.
+protocol RealFunction: RealKernel {
   func apply<T: Real>(_ x: T) -> T
 }
 
-/// A function of one number of any type, with its attributes as stored properties.
-protocol NumberFunction: Sendable {
-  func apply<T: Number>(_ x: T) -> T
-}
-
-/// Applies a function to every element of an f32 or f64 tensor.
-struct RealUnaryKernel<Function: RealFunction>: RealKernel {
-  let function: Function
-
+extension RealFunction {
   func run<T: Real>(_ call: KernelCall, as type: T.Type) throws(KernelError) {
     let x = call[0]
-    ElementwiseLoop.map(x, call.allocate(0, x.element, x.shape)) { (value: T) in function.apply(value) }
+    ElementwiseLoop.map(x, call.allocate(0, x.element, x.shape)) { (value: T) in apply(value) }
   }
 }
 
-/// Applies a function to every element of a tensor of numbers.
-struct NumberUnaryKernel<Function: NumberFunction>: NumberKernel {
-  let function: Function
+/// A kernel that applies a function to every element of a tensor of numbers.
+protocol NumberFunction: NumberKernel {
+  func apply<T: Number>(_ x: T) -> T
+}
 
+extension NumberFunction {
   func run<T: Number>(_ call: KernelCall, as type: T.Type) throws(KernelError) {
     let x = call[0]
-    ElementwiseLoop.map(x, call.allocate(0, x.element, x.shape)) { (value: T) in function.apply(value) }
+    ElementwiseLoop.map(x, call.allocate(0, x.element, x.shape)) { (value: T) in apply(value) }
   }
 }
 
 extension KernelEntry {
-  static func real(
-    _ name: String, _ function: @escaping @Sendable (Attributes) throws(KernelError) -> some RealFunction
+  /// An entry of a kernel that itself knows f32 but not f16 and bf16.
+  static func widening(
+    _ name: String, make: @escaping @Sendable (Attributes) throws(KernelError) -> any Kernel
   ) -> KernelEntry {
-    KernelEntry(name, widensNarrowFloats: true) { attributes throws(KernelError) in
-      RealUnaryKernel(function: try function(attributes))
-    }
-  }
-
-  static func number(
-    _ name: String, _ function: @escaping @Sendable (Attributes) throws(KernelError) -> some NumberFunction
-  ) -> KernelEntry {
-    KernelEntry(name, widensNarrowFloats: true) { attributes throws(KernelError) in
-      NumberUnaryKernel(function: try function(attributes))
-    }
+    KernelEntry(name, widensNarrowFloats: true, make: make)
   }
 }
 
 enum ElementwiseKernels {
   static let unary: [KernelEntry] = [
-    .number("abs") { _ in Absolute() },
-    .number("neg") { _ in Negation() },
-    .number("sign") { _ in Sign() },
-    .number("relu") { _ in Rectifier() },
-    .number("shrink") { Shrink(lambda: $0.float("lambd", default: 0.5), bias: $0.float("bias", default: 0)) },
-    .real("acos") { _ in ArcCosine() },
-    .real("acosh") { _ in AreaHyperbolicCosine() },
-    .real("asin") { _ in ArcSine() },
-    .real("asinh") { _ in AreaHyperbolicSine() },
-    .real("atan") { _ in ArcTangent() },
-    .real("atanh") { _ in AreaHyperbolicTangent() },
-    .real("ceil") { _ in Ceiling() },
-    .real("cos") { _ in Cosine() },
-    .real("cosh") { _ in HyperbolicCosine() },
-    .real("erf") { _ in ErrorFunction() },
-    .real("exp") { _ in Exponential() },
-    .real("floor") { _ in Floor() },
-    .real("log") { _ in Logarithm() },
-    .real("reciprocal") { _ in Reciprocal() },
-    .real("round") { _ in RoundHalfToEven() },
-    .real("sin") { _ in Sine() },
-    .real("sinh") { _ in HyperbolicSine() },
-    .real("sqrt") { _ in SquareRoot() },
-    .real("tan") { _ in Tangent() },
-    .real("tanh") { _ in HyperbolicTangent() },
+    .widening("abs") { _ in Absolute() },
+    .widening("neg") { _ in Negation() },
+    .widening("sign") { _ in Sign() },
+    .widening("relu") { _ in Rectifier() },
+    .widening("shrink") {
+      Shrink(lambda: $0.float("lambd", default: 0.5), bias: $0.float("bias", default: 0))
+    },
+    .widening("acos") { _ in ArcCosine() },
+    .widening("acosh") { _ in AreaHyperbolicCosine() },
+    .widening("asin") { _ in ArcSine() },
+    .widening("asinh") { _ in AreaHyperbolicSine() },
+    .widening("atan") { _ in ArcTangent() },
+    .widening("atanh") { _ in AreaHyperbolicTangent() },
+    .widening("ceil") { _ in Ceiling() },
+    .widening("cos") { _ in Cosine() },
+    .widening("cosh") { _ in HyperbolicCosine() },
+    .widening("erf") { _ in ErrorFunction() },
+    .widening("exp") { _ in Exponential() },
+    .widening("floor") { _ in Floor() },
+    .widening("log") { _ in Logarithm() },
+    .widening("reciprocal") { _ in Reciprocal() },
+    .widening("round") { _ in RoundHalfToEven() },
+    .widening("sin") { _ in Sine() },
+    .widening("sinh") { _ in HyperbolicSine() },
+    .widening("sqrt") { _ in SquareRoot() },
+    .widening("tan") { _ in Tangent() },
+    .widening("tanh") { _ in HyperbolicTangent() },
     KernelEntry("identity", aliasing: 0) { _ in IdentityKernel() },
     KernelEntry("is_nan") { _ in IsNaNKernel() },
     KernelEntry("is_inf") {
@@ -82,7 +72,7 @@ enum ElementwiseKernels {
         negative: $0.bool("detect_negative", default: true),
         positive: $0.bool("detect_positive", default: true))
     },
-    KernelEntry("clip", widensNarrowFloats: true) { _ in ClipKernel() },
+    .widening("clip") { _ in ClipKernel() },
     KernelEntry("dropout") { _ in DropoutKernel() },
   ]
 }

@@ -66,7 +66,9 @@ struct LpNormalizationKernel: RowKernel {
   }
 
   func map<T: Real>(_ row: UnsafePointer<T>, _ result: UnsafeMutablePointer<T>, _ count: Int) {
-    let norm = order == 1 ? RowL1.reduce(row, count) : RowFold.sumOfSquares(row, count).squareRoot()
+    let norm =
+      order == 1
+      ? RowFold.fold(row, count, 0, T.absolute, T.sum) : RowFold.sumOfSquares(row, count).squareRoot()
     for index in 0..<count { result[index] = norm == 0 ? 0 : row[index] / norm }
   }
 }
