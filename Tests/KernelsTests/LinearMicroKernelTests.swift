@@ -41,7 +41,7 @@ struct LinearMicroKernelTests {
         x: x.base + range.lowerBound * (inner + padding), w: w.base, bias: withBias ? UnsafePointer(b.base) : nil,
         y: y.base + range.lowerBound * columns, x_stride: inner + padding, w_stride: inner + padding,
         y_stride: columns)
-      kernel.pointer(as: MicroKernelType.Linear.self)(&call)
+      withExtendedLifetime((x, w, b)) { kernel.pointer(as: MicroKernelType.Linear.self)(&call) }
       return y.values
     }
 

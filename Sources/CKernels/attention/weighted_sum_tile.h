@@ -9,7 +9,7 @@
 
 TARGET_BEGIN
 
-enum { BLOCK_T = 16 };
+enum { BLOCK_T = 8 };
 
 /// Adds rows t0..<t1 to `srows` results from row s, `groups` times 16 columns from d. The counts are literals at
 /// every call.

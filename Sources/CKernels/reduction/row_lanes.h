@@ -10,10 +10,14 @@ TARGET_BEGIN
 float NAME(f32_max)(size_t count, const float *x) {
   float largest = -INFINITY;
   size_t i = 0;
-  if (count >= 16) {
-    lanes m = load(x);
-    for (i = 16; i + 16 <= count; i += 16) m = lanes_max(m, load(x + i));
-    largest = lanes_largest(m);
+  if (count >= 64) {
+    // Four chains, so that reading and not the latency of max sets the pace.
+    lanes m[4];
+    UNROLL for (int j = 0; j < 4; j++) m[j] = load(x + 16 * j);
+    for (i = 64; i + 64 <= count; i += 64) {
+      UNROLL for (int j = 0; j < 4; j++) m[j] = lanes_max(m[j], load(x + i + 16 * j));
+    }
+    largest = lanes_largest(lanes_max(lanes_max(m[0], m[1]), lanes_max(m[2], m[3])));
   }
   for (; i < count; i++) largest = x[i] > largest ? x[i] : largest;
   return largest;

@@ -1,45 +1,4 @@
-import Foundation
 import Tensors
-
-/// A number type that attention computes in.
-protocol AttentionScalar: BinaryFloatingPoint, SIMDScalar, BitwiseCopyable, Sendable {
-  static func exponential(_ x: Self) -> Self
-  static func hyperbolicTangent(_ x: Self) -> Self
-}
-
-extension Float: AttentionScalar {
-  static func exponential(_ x: Float) -> Float { Foundation.exp(x) }
-  static func hyperbolicTangent(_ x: Float) -> Float { Foundation.tanh(x) }
-}
-
-extension Double: AttentionScalar {
-  static func exponential(_ x: Double) -> Double { Foundation.exp(x) }
-  static func hyperbolicTangent(_ x: Double) -> Double { Foundation.tanh(x) }
-}
-
-extension AttentionScalar {
-  /// The sum of products, in 16 fixed lanes and then the rest.
-  @inline(__always)
-  static func dot(_ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>, _ count: Int) -> Self {
-    var (lanes0, lanes1) = (SIMD8<Self>(repeating: 0), SIMD8<Self>(repeating: 0))
-    var index = 0
-    while index + 16 <= count {
-      let (x, y) = (UnsafeRawPointer(a + index), UnsafeRawPointer(b + index))
-      lanes0 += x.loadUnaligned(as: SIMD8<Self>.self) * y.loadUnaligned(as: SIMD8<Self>.self)
-      lanes1 +=
-        (x + MemoryLayout<SIMD8<Self>>.stride).loadUnaligned(as: SIMD8<Self>.self)
-        * (y + MemoryLayout<SIMD8<Self>>.stride).loadUnaligned(as: SIMD8<Self>.self)
-      index += 16
-    }
-    let lanes = lanes0 + lanes1
-    var sum = lanes.lowHalf.lowHalf + lanes.lowHalf.highHalf + (lanes.highHalf.lowHalf + lanes.highHalf.highHalf)
-    while index < count {
-      sum[0] += a[index] * b[index]
-      index += 1
-    }
-    return sum[0] + sum[1]
-  }
-}
 
 /// The rows of one attention call; blocks of rows may run concurrently.
 ///
@@ -84,11 +43,10 @@ struct AttentionRows<T: AttentionScalar>: Sendable {
     low = min(low, high)
     let computed = scores == nil ? low..<high : 0..<keys
     let keyBase = pointer(k, batch, group, 0)
-    for key in computed {
-      var score = T.dot(query, keyBase + key * k.strides[2], size)
-      if let scores, scoresMode == 0 { pointer(scores, batch, head, row)[key] = score }
-      if softcap != 0 { score = softcap * T.hyperbolicTangent(score / softcap) }
-      weights[key] = score
+    T.score(query, size, keyBase, stride: k.strides[2], computed, weights)
+    if let scores, scoresMode == 0 { pointer(scores, batch, head, row).update(from: weights, count: keys) }
+    if softcap != 0 {
+      for key in computed { weights[key] = softcap * T.hyperbolicTangent(weights[key] / softcap) }
     }
     if let scores, scoresMode == 1 { pointer(scores, batch, head, row).update(from: weights, count: keys) }
     addMask(weights, batch, head, row, low..<high)
@@ -97,19 +55,13 @@ struct AttentionRows<T: AttentionScalar>: Sendable {
       for key in high..<max(high, keys) { weights[key] = -.infinity }
     }
     if let scores, scoresMode == 2 { pointer(scores, batch, head, row).update(from: weights, count: keys) }
-    Self.normalize(weights, low..<high)
+    T.normalize(weights, low..<high)
     if let scores, scoresMode == 3 {
       let to = pointer(scores, batch, head, row)
       for key in 0..<keys { to[key] = low <= key && key < high ? weights[key] : 0 }
     }
-    let to = pointer(y, batch, head, row)
-    let valueSize = v.shape[3]
-    to.update(repeating: 0, count: valueSize)
-    let valueBase = pointer(v, batch, group, 0)
-    for key in low..<high where weights[key] != 0 {
-      let (weight, value) = (weights[key], valueBase + key * v.strides[2])
-      for index in 0..<valueSize { to[index] += weight * value[index] }
-    }
+    T.sum(
+      weights, pointer(v, batch, group, 0), stride: v.strides[2], low..<high, pointer(y, batch, head, row), v.shape[3])
   }
 
   /// Adds the mask; keys that it forbids become minus infinity whatever their score.
@@ -127,23 +79,6 @@ struct AttentionRows<T: AttentionScalar>: Sendable {
         weights[key] = value == -.infinity ? value : weights[key] + value
       }
     }
-  }
-
-  /// Softmax in place; all zeros when every score is minus infinity.
-  private static func normalize(_ weights: UnsafeMutablePointer<T>, _ keys: Range<Int>) {
-    var maximum = -T.infinity
-    for key in keys { maximum = weights[key] > maximum || weights[key].isNaN ? weights[key] : maximum }
-    if maximum == -.infinity {
-      for key in keys { weights[key] = 0 }
-      return
-    }
-    var sum: T = 0
-    for key in keys {
-      weights[key] = T.exponential(weights[key] - maximum)
-      sum += weights[key]
-    }
-    let factor = 1 / sum
-    for key in keys { weights[key] *= factor }
   }
 
   @inline(__always)

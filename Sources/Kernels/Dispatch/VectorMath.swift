@@ -41,4 +41,16 @@ public struct VectorMath: Sendable {
     let sum = expSum(count, x, maximum(count, x), y)
     scale(count, y, 1 / sum, y)
   }
+
+  /// The sum of products, as one output of `linear`.
+  func dot(_ a: Row, _ b: Row, count: Int) -> Float {
+    var result: Float = 0
+    withUnsafeMutablePointer(to: &result) { result in
+      var call = ck_linear_f32(
+        rows: 1, inner: count, n0: 0, n1: 1, x: a, w: b, bias: nil, y: result, x_stride: count, w_stride: count,
+        y_stride: 1)
+      linear(&call)
+    }
+    return result
+  }
 }

@@ -45,6 +45,7 @@ struct Elu: RealFunction {
 /// `x/2 (1 + erf(x / sqrt(2)))`
 struct Gelu: RealFunction {
   func apply<T: Real>(_ x: T) -> T { 0.5 * x * (1 + T.erf(x * T(0.5).squareRoot())) }
+  var rowFunction: MicroKernelType.Map? { VectorMath.best.gelu }
 }
 
 /// `x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`
@@ -53,6 +54,7 @@ struct GeluTanh: RealFunction {
     let scale = (2 / T.pi).squareRoot()
     return 0.5 * x * (1 + T.tanh(scale * (x + T(0.044715 as Double) * x * x * x)))
   }
+  var rowFunction: MicroKernelType.Map? { VectorMath.best.geluTanh }
 }
 
 /// `max(0, min(1, alpha x + beta))`
@@ -86,6 +88,7 @@ struct Selu: RealFunction {
 /// `1 / (1 + exp(-x))`
 struct Sigmoid: RealFunction {
   func apply<T: Real>(_ x: T) -> T { 1 / (1 + T.exp(-x)) }
+  var rowFunction: MicroKernelType.Map? { VectorMath.best.sigmoid }
 }
 
 /// `log(1 + exp(x))`, without overflow.
@@ -102,6 +105,7 @@ struct Softsign: RealFunction {
 struct Swish: RealFunction {
   let alpha: Float
   func apply<T: Real>(_ x: T) -> T { x / (1 + T.exp(-(T(alpha) * x))) }
+  var rowFunction: MicroKernelType.Map? { alpha == 1 ? VectorMath.best.silu : nil }
 }
 
 /// `x` above `alpha`, else 0.

@@ -6,12 +6,30 @@ import Tensors
 /// code although kernels are called through `any Kernel`.
 protocol RealFunction: RealKernel {
   func apply<T: Real>(_ x: T) -> T
+  /// The same on dense f32 rows, when there is a C kernel for it.
+  var rowFunction: MicroKernelType.Map? { get }
+}
+
+extension RealFunction {
+  var rowFunction: MicroKernelType.Map? { nil }
 }
 
 extension RealFunction {
   func run<T: Real>(_ call: KernelCall, as type: T.Type) throws(KernelError) {
     let x = call[0]
-    ElementwiseLoop.map(x, call.allocate(0, x.element, x.shape)) { (value: T) in apply(value) }
+    let y = call.allocate(0, x.element, x.shape)
+    if x.element == .f32, x.isContiguous, let rowFunction {
+      return run(rowFunction, x, y, call.resources.pool)
+    }
+    ElementwiseLoop.map(x, y) { (value: T) in apply(value) }
+  }
+
+  private func run(_ rowFunction: MicroKernelType.Map, _ x: TensorView, _ y: TensorView, _ pool: ThreadPool) {
+    let (from, to, count) = (x.pointer(Float.self), y.pointer(Float.self), x.elementCount)
+    let piece = 4096
+    pool.forEach((count + piece - 1) / piece) { index in
+      rowFunction(min(piece, count - index * piece), from + index * piece, to + index * piece)
+    }
   }
 }
 
@@ -116,7 +134,10 @@ struct Ceiling: RealFunction { func apply<T: Real>(_ x: T) -> T { x.rounded(.up)
 struct Cosine: RealFunction { func apply<T: Real>(_ x: T) -> T { T.cos(x) } }
 struct HyperbolicCosine: RealFunction { func apply<T: Real>(_ x: T) -> T { T.cosh(x) } }
 struct ErrorFunction: RealFunction { func apply<T: Real>(_ x: T) -> T { T.erf(x) } }
-struct Exponential: RealFunction { func apply<T: Real>(_ x: T) -> T { T.exp(x) } }
+struct Exponential: RealFunction {
+  func apply<T: Real>(_ x: T) -> T { T.exp(x) }
+  var rowFunction: MicroKernelType.Map? { VectorMath.best.exp }
+}
 struct Floor: RealFunction { func apply<T: Real>(_ x: T) -> T { x.rounded(.down) } }
 struct Logarithm: RealFunction { func apply<T: Real>(_ x: T) -> T { T.log(x) } }
 struct Reciprocal: RealFunction { @inline(__always) func apply<T: Real>(_ x: T) -> T { 1 / x } }
@@ -125,4 +146,7 @@ struct Sine: RealFunction { func apply<T: Real>(_ x: T) -> T { T.sin(x) } }
 struct HyperbolicSine: RealFunction { func apply<T: Real>(_ x: T) -> T { T.sinh(x) } }
 struct SquareRoot: RealFunction { @inline(__always) func apply<T: Real>(_ x: T) -> T { x.squareRoot() } }
 struct Tangent: RealFunction { func apply<T: Real>(_ x: T) -> T { T.tan(x) } }
-struct HyperbolicTangent: RealFunction { func apply<T: Real>(_ x: T) -> T { T.tanh(x) } }
+struct HyperbolicTangent: RealFunction {
+  func apply<T: Real>(_ x: T) -> T { T.tanh(x) }
+  var rowFunction: MicroKernelType.Map? { VectorMath.best.tanh }
+}

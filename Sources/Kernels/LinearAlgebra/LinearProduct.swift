@@ -42,10 +42,15 @@ package struct LinearProduct {
 
   package func run(_ pool: ThreadPool) {
     if rows == 0 || columns == 0 { return }
-    if rows > Self.blockRows, inner > 0, let library = OpenBLAS.shared { return runTiles(library, pool) }
+    if rows > Self.blockRows, isPlain, let library = OpenBLAS.shared { return runTiles(library, pool) }
     for row in stride(from: 0, to: rows, by: Self.blockRows) {
       runBlock(row, min(Self.blockRows, rows - row), pool)
     }
+  }
+
+  /// Whether rows lie one behind the other, as BLAS wants them; a repeated row has stride 0.
+  private var isPlain: Bool {
+    inner > 0 && xStride >= inner && wStride >= (isTransposed ? columns : inner) && yStride >= columns
   }
 
   // MARK: Blocks of few rows
@@ -58,12 +63,13 @@ package struct LinearProduct {
     }
   }
 
-  /// About a sixteenth of the weights, within 16 and 256 KiB; whole tiles of every kernel (of 3, 4, 16 and 64).
+  /// About a sixteenth of the weights, within 16 and 256 KiB, in whole tiles of every kernel (2, 3 and 4 columns);
+  /// when transposed about an eighth, 64...1024 columns, so that rows are read in long runs.
   private var pieceColumns: Int {
+    if isTransposed { return min(max(columns / 512, 1), 16) * 64 }
     let columnBytes = max(1, inner) * 4
     let bytes = min(max(columnBytes * columns / 16, 16 << 10), 256 << 10)
-    let tile = isTransposed ? 64 : 48
-    return max(1, (bytes / columnBytes + tile / 2) / tile) * tile
+    return max(1, bytes / columnBytes / 12) * 12
   }
 
   private func sumProducts(_ row: Int, _ count: Int, _ range: Range<Int>) {

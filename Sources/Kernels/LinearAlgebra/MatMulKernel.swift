@@ -75,7 +75,7 @@ struct MatrixStack {
     // A dense stack of rows times one matrix is a single taller product.
     if Self.leading(right).elementCount == 1, left.isContiguous {
       MatrixProduct.run(
-        batch.product &* m, n, k, MatrixOperand(x.base, rowStride: k), w, target, rowStride: n)
+        batch.product &* m, n, k, MatrixOperand(x.base, rowStride: k), w, target, rowStride: n, resources.pool)
       return
     }
     let loop = StridedLoop(
@@ -86,8 +86,8 @@ struct MatrixStack {
         var (p, q) = (x, w)
         p.base += row.offset1 &+ index &* row.stride1
         q.base += row.offset2 &+ index &* row.stride2
-        MatrixProduct.run(
-          m, n, k, p, q, target + (row.offset0 &+ index &* row.stride0) &* m &* n, rowStride: n)
+        let c = target + (row.offset0 &+ index &* row.stride0) &* m &* n
+        MatrixProduct.run(m, n, k, p, q, c, rowStride: n, resources.pool)
       }
     }
   }
@@ -98,9 +98,7 @@ struct MatrixStack {
     if n == 1, right.strides[right.rank - 2] != 1 { right.strides[right.rank - 1] = 1 }
     let (rowStride, columnStride) = (right.strides[right.rank - 2], right.strides[right.rank - 1])
     if rowStride != 1, columnStride != 1 { right = Self.dense(right, resources) }
-    if right.strides[right.rank - 1] != 1, left.strides[left.rank - 1] != 1 {
-      left = Self.dense(left, resources)
-    }
+    if left.strides[left.rank - 1] != 1 { left = Self.dense(left, resources) }
     return (left, right)
   }
 

@@ -13,16 +13,16 @@ struct MatrixOperand<T: BitwiseCopyable> {
 
 /// `c[m, n] = a[m, k] b[k, n]`
 ///
-/// Each element of `c` is accumulated in an order that depends on `k` and on the layout of `b` only, so a row
-/// of the product does not depend on the rows that are computed with it.
+/// In f32, up to 16 rows are computed one like the other, whatever their number (see ``LinearProduct``); taller
+/// products go to OpenBLAS. Nothing depends on the number of threads.
 enum MatrixProduct {
   /// The product in the fastest way for the type; `c` has unit column stride and overlaps no operand.
   static func run<T: Number>(
     _ m: Int, _ n: Int, _ k: Int, _ a: MatrixOperand<T>, _ b: MatrixOperand<T>, _ c: UnsafeMutablePointer<T>,
-    rowStride: Int
+    rowStride: Int, _ pool: ThreadPool
   ) {
     if let a = a as? MatrixOperand<Float>, let b = b as? MatrixOperand<Float> {
-      f32(m, n, k, a, b, UnsafeMutableRawPointer(c).assumingMemoryBound(to: Float.self), rowStride: rowStride)
+      f32(m, n, k, a, b, UnsafeMutableRawPointer(c).assumingMemoryBound(to: Float.self), rowStride: rowStride, pool)
     } else {
       general(m, n, k, a, b, c, rowStride: rowStride)
     }
@@ -30,37 +30,20 @@ enum MatrixProduct {
 
   /// The product of f32 matrices; `c` has unit column stride and does not overlap the operands.
   ///
-  /// `b` is read in place when its rows (`columnStride` 1) or its columns (`rowStride` 1) are dense.
+  /// Fast when the rows of `a` and either the rows or the columns of `b` are dense.
   static func f32(
     _ m: Int, _ n: Int, _ k: Int, _ a: MatrixOperand<Float>, _ b: MatrixOperand<Float>,
-    _ c: UnsafeMutablePointer<Float>, rowStride: Int
+    _ c: UnsafeMutablePointer<Float>, rowStride: Int, _ pool: ThreadPool
   ) {
-    if b.columnStride == 1 {
-      var row = 0
-      while row < m {
-        let count = min(4, m - row)
-        let strip = MatrixOperand(
-          a.base + row * a.rowStride, rowStride: a.rowStride, columnStride: a.columnStride)
-        if count == 4 {
-          rowStrip(n, k, strip, b, c + row * rowStride, rowStride)
-        } else {
-          for index in 0..<count {
-            let single = MatrixOperand(
-              strip.base + index * a.rowStride, rowStride: 0, columnStride: a.columnStride)
-            singleRow(n, k, single, b, c + (row + index) * rowStride)
-          }
-        }
-        row += count
-      }
-    } else if b.rowStride == 1, a.columnStride == 1 {
-      for row in 0..<m {
-        for column in 0..<n {
-          c[row * rowStride + column] = dot(a.base + row * a.rowStride, b.base + column * b.columnStride, k)
-        }
-      }
-    } else {
-      general(m, n, k, a, b, c, rowStride: rowStride)
+    guard a.columnStride == 1 || k <= 1, b.columnStride == 1 || b.rowStride == 1 else {
+      return general(m, n, k, a, b, c, rowStride: rowStride)
     }
+    var product = LinearProduct(
+      rows: m, inner: k, columns: n, x: a.base, w: b.base, y: c, isTransposed: b.rowStride != 1)
+    product.xStride = a.rowStride
+    product.wStride = product.isTransposed ? b.rowStride : b.columnStride
+    product.yStride = rowStride
+    product.run(pool)
   }
 
   /// The product of matrices of any number type and any strides; `c` has unit column stride.
@@ -83,77 +66,5 @@ enum MatrixProduct {
         }
       }
     }
-  }
-
-  // MARK: Tiles
-
-  /// Four rows of the product with dense rows of `b`: tiles of 4 x 8 accumulate over the whole depth.
-  private static func rowStrip(
-    _ n: Int, _ k: Int, _ a: MatrixOperand<Float>, _ b: MatrixOperand<Float>,
-    _ c: UnsafeMutablePointer<Float>,
-    _ rowStride: Int
-  ) {
-    var column = 0
-    while column &+ 8 <= n {
-      var (sum0, sum1, sum2, sum3) = (SIMD8<Float>(), SIMD8<Float>(), SIMD8<Float>(), SIMD8<Float>())
-      var (from, factors) = (b.base + column, a.base)
-      for _ in 0..<k {
-        let values = UnsafeRawPointer(from).loadUnaligned(as: SIMD8<Float>.self)
-        sum0 += factors[0] * values
-        sum1 += factors[a.rowStride] * values
-        sum2 += factors[2 &* a.rowStride] * values
-        sum3 += factors[3 &* a.rowStride] * values
-        from += b.rowStride
-        factors += a.columnStride
-      }
-      let target = UnsafeMutableRawPointer(c + column)
-      target.storeBytes(of: sum0, as: SIMD8<Float>.self)
-      target.storeBytes(of: sum1, toByteOffset: 4 &* rowStride, as: SIMD8<Float>.self)
-      target.storeBytes(of: sum2, toByteOffset: 8 &* rowStride, as: SIMD8<Float>.self)
-      target.storeBytes(of: sum3, toByteOffset: 12 &* rowStride, as: SIMD8<Float>.self)
-      column &+= 8
-    }
-    for row in 0..<4 {
-      for rest in column..<max(n, column) {
-        c[row &* rowStride &+ rest] = scalar(
-          k, a.base + row &* a.rowStride, a.columnStride, b.base + rest, b.rowStride)
-      }
-    }
-  }
-
-  /// One row of the product with dense rows of `b`: `b` is read once, in order.
-  private static func singleRow(
-    _ n: Int, _ k: Int, _ a: MatrixOperand<Float>, _ b: MatrixOperand<Float>, _ c: UnsafeMutablePointer<Float>
-  ) {
-    c.update(repeating: 0, count: n)
-    for depth in 0..<k {
-      let factor = a.base[depth &* a.columnStride]
-      let from = b.base + depth &* b.rowStride
-      for column in 0..<n { c[column] += factor * from[column] }
-    }
-  }
-
-  private static func scalar(
-    _ k: Int, _ a: UnsafePointer<Float>, _ aStride: Int, _ b: UnsafePointer<Float>, _ bStride: Int
-  ) -> Float {
-    var sum: Float = 0
-    for depth in 0..<k { sum += a[depth &* aStride] * b[depth &* bStride] }
-    return sum
-  }
-
-  /// The product of two dense vectors in 16 lanes.
-  private static func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Float {
-    var (low, high) = (SIMD8<Float>(), SIMD8<Float>())
-    var index = 0
-    while index &+ 16 <= count {
-      let (x, y) = (UnsafeRawPointer(a + index), UnsafeRawPointer(b + index))
-      low += x.loadUnaligned(as: SIMD8<Float>.self) * y.loadUnaligned(as: SIMD8<Float>.self)
-      high +=
-        x.loadUnaligned(fromByteOffset: 32, as: SIMD8<Float>.self)
-        * y.loadUnaligned(fromByteOffset: 32, as: SIMD8<Float>.self)
-      index &+= 16
-    }
-    let sum = (low + high).sum()
-    return sum + scalar(count - index, a + index, 1, b + index, 1)
   }
 }

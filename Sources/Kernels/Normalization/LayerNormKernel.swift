@@ -54,6 +54,14 @@ struct LayerNormKernel: RealKernel {
       isCentered && call.isUsed(result: 1) ? call.allocate(1, .f32, statistics).pointer(Float.self) : nil
     let slot = isCentered ? 2 : 1
     let inverses = call.isUsed(result: slot) ? call.allocate(slot, .f32, statistics).pointer(Float.self) : nil
+    if !isCentered, inverses == nil, let y = y as? UnsafeMutablePointer<Float>,
+      let scale = scale as? RowOperand<Float>
+    {
+      for index in 0..<rows.count {
+        VectorMath.best.rmsNorm(rows.length, rows.row(index), scale.row(index), epsilon, y + index &* rows.length)
+      }
+      return
+    }
     for index in 0..<rows.count {
       let (from, to) = (rows.row(index, T.self), y + index &* rows.length)
       let (mean, inverse) = moments(of: from, rows.length)

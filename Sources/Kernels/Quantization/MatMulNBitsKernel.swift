@@ -52,7 +52,8 @@ struct MatMulNBitsKernel: Kernel {
       for column in (piece * pieceSize)..<max(piece * pieceSize, min(columns, (piece + 1) * pieceSize)) {
         weights.dequantize(column, into: weight)
         for row in 0..<rows {
-          to[row * columns + column] = Float.dot(from + row * depth, weight, depth) + (bias?[column] ?? 0)
+          let sum = VectorMath.best.dot(from + row * depth, weight, count: depth)
+          to[row * columns + column] = sum + (bias?[column] ?? 0)
         }
       }
     }

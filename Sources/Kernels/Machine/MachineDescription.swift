@@ -1,0 +1,35 @@
+import CKernels
+import Foundation
+
+/// What this machine is and what kernels were chosen for it.
+public struct MachineDescription: Sendable {
+  /// The processor's own name; empty when it does not tell.
+  public let processorName: String
+  /// Processors that this process may run on.
+  public let processorCount: Int
+  public let features: CPUFeatures
+  /// The kernel of each family that runs here.
+  public let kernels: [(family: String, kernel: String)]
+  /// OpenBLAS's own name for its kernels and why it uses them; nil when the library is absent.
+  public let openBLAS: (core: String, reason: String)?
+
+  public static let current = MachineDescription()
+
+  private init() {
+    var name = [CChar](repeating: 0, count: 49)
+    ck_cpu_name(&name)
+    let bytes = name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+    processorName = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespaces)
+    processorCount = ck_processor_count()
+    features = .current
+    kernels = MicroKernel.families.map { ($0, MicroKernel.best($0).name) }
+    openBLAS = OpenBLAS.shared.map { ($0.coreName, $0.reason) }
+  }
+
+  /// Bytes per second at which threads together read main memory: the best of a few passes over 512 MiB.
+  public static func readBandwidth(threadCount: Int, passes: Int = 4) -> Double {
+    let pool = ThreadPool(threadCount: threadCount)
+    let probe = ReadBandwidth(byteCount: 512 << 20)
+    return (0..<passes).map { _ in probe.measure(pool) }.max() ?? 0
+  }
+}
