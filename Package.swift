@@ -24,7 +24,10 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 let package = Package(
   name: "tandem",
   platforms: [.macOS(.v15)],
-  products: [.executable(name: "tandem", targets: ["tandem"])],
+  products: [
+    .executable(name: "tandem", targets: ["tandem"]),
+    .library(name: "Kernels", targets: ["Kernels"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),

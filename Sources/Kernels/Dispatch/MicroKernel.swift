@@ -43,7 +43,7 @@ public struct MicroKernel: Sendable {
   }
 
   /// The function, as the C function type of the kernel's family.
-  func pointer<Function>(as type: Function.Type) -> Function {
+  public func pointer<Function>(as type: Function.Type) -> Function {
     guard isRunnable, let function else { preconditionFailure("'\(name)' cannot run on this machine") }
     return unsafeBitCast(function, to: type)
   }

@@ -5,25 +5,25 @@ import CKernels
 /// Up to ``blockRows`` rows of x: one pass over the weights, and each row of y has the same bits as if it were
 /// computed alone. More rows: OpenBLAS on a grid of tiles, or, without it, that pass once per block of rows. Pieces
 /// and tiles depend on shapes alone, hence results do not depend on the number of threads.
-package struct LinearProduct {
-  package var rows: Int
-  package var inner: Int
-  package var columns: Int
-  package var x: UnsafePointer<Float>
-  package var w: UnsafePointer<Float>
-  package var bias: UnsafePointer<Float>?
-  package var y: UnsafeMutablePointer<Float>
+public struct LinearProduct {
+  public var rows: Int
+  public var inner: Int
+  public var columns: Int
+  public var x: UnsafePointer<Float>
+  public var w: UnsafePointer<Float>
+  public var bias: UnsafePointer<Float>?
+  public var y: UnsafeMutablePointer<Float>
   /// Elements from one row to the next; w has `columns` rows, or `inner` rows when it is transposed.
-  package var xStride: Int
-  package var wStride: Int
-  package var yStride: Int
+  public var xStride: Int
+  public var wStride: Int
+  public var yStride: Int
   /// w is [K, N], as products in exported graphs hold it.
-  package var isTransposed = false
+  public var isTransposed = false
 
   /// Rows of x that C kernels serve with one reading of the weights.
-  package static let blockRows = 16
+  public static let blockRows = 16
 
-  package init(
+  public init(
     rows: Int, inner: Int, columns: Int, x: UnsafePointer<Float>, w: UnsafePointer<Float>,
     bias: UnsafePointer<Float>? = nil, y: UnsafeMutablePointer<Float>, isTransposed: Bool = false
   ) {
@@ -40,7 +40,7 @@ package struct LinearProduct {
     yStride = columns
   }
 
-  package func run(_ pool: ThreadPool) {
+  public func run(_ pool: ThreadPool) {
     if rows == 0 || columns == 0 { return }
     if rows > Self.blockRows, isPlain, let library = OpenBLAS.shared { return runTiles(library, pool) }
     for row in stride(from: 0, to: rows, by: Self.blockRows) {

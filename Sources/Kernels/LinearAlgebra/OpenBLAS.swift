@@ -53,14 +53,14 @@ public struct OpenBLAS: Sendable {
   }
 
   /// For comparison with its own threads only.
-  package func withThreads<Result>(_ count: Int, _ body: () throws -> Result) rethrows -> Result {
+  public func withThreads<Result>(_ count: Int, _ body: () throws -> Result) rethrows -> Result {
     setThreadCount(Int32(count))
     defer { setThreadCount(1) }
     return try body()
   }
 
   /// y[m, n] = x[m, k] . w, where w is [n, k] (`transposed` false) or [k, n]; all rows `stride` elements apart.
-  package func product(
+  public func product(
     m: Int, n: Int, k: Int, _ x: UnsafePointer<Float>, _ xStride: Int, _ w: UnsafePointer<Float>, _ wStride: Int,
     transposed: Bool, _ y: UnsafeMutablePointer<Float>, _ yStride: Int
   ) {

@@ -1,27 +1,29 @@
 import Tensors
 
 /// The speed of reading memory in order: the roof of every kernel that streams weights.
-package struct ReadBandwidth {
+public struct ReadBandwidth {
   private let memory: TensorStorage
   private static let pieceBytes = 256 << 10
 
   /// - Parameter byteCount: what is read per pass; several times the last-level cache to measure main memory.
-  package init(byteCount: Int) {
+  public init(byteCount: Int) {
     memory = TensorStorage(byteCount: byteCount / Self.pieceBytes * Self.pieceBytes)
+    // Pages that were never written would all be the one page of zeros.
+    memory.base.initializeMemory(as: Float.self, repeating: 1, count: memory.byteCount / 4)
   }
 
   /// Bytes per second of one pass shared by the threads of a pool: the maximum of all elements is taken.
-  package func measure(_ pool: ThreadPool) -> Double {
+  public func measure(_ pool: ThreadPool) -> Double {
     let (floats, count) = (memory.base.assumingMemoryBound(to: Float.self), Self.pieceBytes / 4)
     let start = ContinuousClock.now
     pool.forEach(memory.byteCount / Self.pieceBytes) { index in
       let largest = VectorMath.best.maximum(count, floats + index * count)
-      precondition(largest == 0, "memory that was zeroed is not")
+      precondition(largest == 1, "memory does not hold what was written")
     }
     return Double(memory.byteCount) / (ContinuousClock.now - start).seconds
   }
 }
 
 extension Duration {
-  package var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+  public var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }
