@@ -2,8 +2,8 @@ import Foundation
 
 /// Floats between two pages that may not be touched: reading or writing past either end stops the test.
 ///
-/// The elements end at the upper page, or, with `startsAtPage`, begin at the lower one. Keep the buffer alive while
-/// its pointer is in use.
+/// The elements end at the upper page, or, with `startsAtPage`, begin at the lower one. Keep the buffer alive
+/// while its pointer is in use.
 final class GuardedBuffer {
   let base: UnsafeMutablePointer<Float>
   let count: Int

@@ -1,6 +1,7 @@
 import CKernels
-@testable import Kernels
 import Testing
+
+@testable import Kernels
 
 struct LinearMicroKernelTests {
   /// Random operands with rows `padding` elements apart, which are NaN where nothing may be read.
@@ -31,14 +32,16 @@ struct LinearMicroKernelTests {
     }
 
     func run(
-      _ kernel: MicroKernel, rows range: Range<Int>? = nil, columns n: Range<Int>? = nil, bias withBias: Bool = true
+      _ kernel: MicroKernel, rows range: Range<Int>? = nil, columns n: Range<Int>? = nil,
+      bias withBias: Bool = true
     ) -> [Float] {
       let range = range ?? 0..<rows
       let n = n ?? 0..<columns
       let y = GuardedBuffer(count: rows * columns)
       var call = ck_linear_f32(
         rows: range.count, inner: inner, n0: n.lowerBound, n1: n.upperBound,
-        x: x.base + range.lowerBound * (inner + padding), w: w.base, bias: withBias ? UnsafePointer(b.base) : nil,
+        x: x.base + range.lowerBound * (inner + padding), w: w.base,
+        bias: withBias ? UnsafePointer(b.base) : nil,
         y: y.base + range.lowerBound * columns, x_stride: inner + padding, w_stride: inner + padding,
         y_stride: columns)
       withExtendedLifetime((x, w, b)) { kernel.pointer(as: MicroKernelType.Linear.self)(&call) }
@@ -62,11 +65,13 @@ struct LinearMicroKernelTests {
     for inner in [1, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 127, 640] {
       for columns in [1, 2, 3, 4, 5, 7, 13] {
         for rows in [1, 2, 3, 5, 6, 7, 16] {
-          let test = Case(rows: rows, inner: inner, columns: columns, padding: columns % 2, startsAtPage: rows == 2)
+          let test = Case(
+            rows: rows, inner: inner, columns: columns, padding: columns % 2, startsAtPage: rows == 2)
           let y = test.run(kernel)
           for index in y.indices {
             let (value, bound) = test.expected(index / columns, index % columns)
-            #expect((Double(y[index]) - value).magnitude <= bound, "S \(rows) K \(inner) N \(columns) at \(index)")
+            #expect(
+              (Double(y[index]) - value).magnitude <= bound, "S \(rows) K \(inner) N \(columns) at \(index)")
           }
         }
       }

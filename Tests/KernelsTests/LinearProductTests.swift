@@ -1,10 +1,12 @@
-@testable import Kernels
 import Tensors
 import Testing
 
+@testable import Kernels
+
 struct LinearProductTests {
   private func product(
-    rows: Int, inner: Int, columns: Int, isTransposed: Bool, threads: Int, x: [Float], w: [Float], bias: [Float]
+    rows: Int, inner: Int, columns: Int, isTransposed: Bool, threads: Int, x: [Float], w: [Float],
+    bias: [Float]
   ) -> [Float] {
     var y = [Float](repeating: .nan, count: rows * columns)
     let pool = ThreadPool(threadCount: threads)
@@ -30,7 +32,8 @@ struct LinearProductTests {
     for rows in 1...16 {
       for threads in 1...4 {
         let y = product(
-          rows: rows, inner: inner, columns: columns, isTransposed: isTransposed, threads: threads, x: x, w: w,
+          rows: rows, inner: inner, columns: columns, isTransposed: isTransposed, threads: threads, x: x,
+          w: w,
           bias: bias)
         #expect(y.bits == single[..<(rows * columns)].bits, "rows \(rows) threads \(threads)")
       }

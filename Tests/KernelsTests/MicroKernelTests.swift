@@ -1,11 +1,12 @@
-@testable import Kernels
 import Testing
+
+@testable import Kernels
 
 extension MicroKernel {
   /// The kernels of a family that this machine runs.
-  static func runnable(_ family: String) -> [MicroKernel] { all.filter { $0.family == family && $0.isRunnable } }
-
-  static func portable(_ family: String) -> MicroKernel { all.first { $0.family == family && $0.isa == "portable" }! }
+  static func runnable(_ family: String) -> [MicroKernel] {
+    all.filter { $0.family == family && $0.isRunnable }
+  }
 }
 
 struct MicroKernelTests {

@@ -1,7 +1,8 @@
 import CKernels
 import Foundation
-@testable import Kernels
 import Testing
+
+@testable import Kernels
 
 struct RowKernelTests {
   static let counts = [1, 2, 7, 15, 16, 17, 31, 33, 63, 64, 65, 127, 640, 2048, 2053]
@@ -69,7 +70,8 @@ struct RowKernelTests {
       for index in 0..<count {
         let exact = Double(values[index]) * factor
         #expect((Double(plain.values[index]) - exact).magnitude <= exact.magnitude * 1e-6)
-        #expect((Double(y.values[index]) - exact * Double(weights[index])).magnitude <= exact.magnitude * 1e-6)
+        #expect(
+          (Double(y.values[index]) - exact * Double(weights[index])).magnitude <= exact.magnitude * 1e-6)
       }
     }
   }
@@ -84,7 +86,8 @@ struct RowKernelTests {
       func sums(_ rows: Range<Int>) -> [Float] {
         let y = GuardedBuffer(count: rows.count * columns)
         var call = ck_weighted_sum_f32(
-          rows: rows.count, inner: inner, columns: columns, p: p.base + rows.lowerBound * inner, v: v.base, y: y.base,
+          rows: rows.count, inner: inner, columns: columns, p: p.base + rows.lowerBound * inner, v: v.base,
+          y: y.base,
           p_stride: inner, v_stride: columns, y_stride: columns)
         withExtendedLifetime((p, v)) { run(&call) }
         return y.values
@@ -93,7 +96,9 @@ struct RowKernelTests {
       for rows in 1...16 { #expect(sums(16 - rows..<16).bits == all[((16 - rows) * columns)...].bits) }
       for index in all.indices {
         let (s, d) = (index / columns, index % columns)
-        let exact = (0..<inner).reduce(0.0) { $0 + Double(weights[s * inner + $1]) * Double(values[$1 * columns + d]) }
+        let exact = (0..<inner).reduce(0.0) {
+          $0 + Double(weights[s * inner + $1]) * Double(values[$1 * columns + d])
+        }
         #expect((Double(all[index]) - exact).magnitude < 1e-5)
       }
     }
@@ -103,7 +108,9 @@ struct RowKernelTests {
     var random = Random(6)
     for count in Self.counts {
       var row = random.floats(count, in: -30...30)
-      row.withUnsafeMutableBufferPointer { VectorMath.best.softmax($0.baseAddress!, $0.baseAddress!, count: count) }
+      row.withUnsafeMutableBufferPointer {
+        VectorMath.best.softmax($0.baseAddress!, $0.baseAddress!, count: count)
+      }
       #expect((row.reduce(0.0) { $0 + Double($1) } - 1).magnitude < 1e-6)
     }
   }

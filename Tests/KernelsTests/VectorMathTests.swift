@@ -1,7 +1,8 @@
 import CKernels
 import Foundation
-@testable import Kernels
 import Testing
+
+@testable import Kernels
 
 struct VectorMathTests {
   /// A function in double precision and the bounds that `map_lanes.h` states.
@@ -97,7 +98,9 @@ struct VectorMathTests {
       var y = x
       map(x.count, x, &y)
       #expect(y[0].isNaN)
-      for index in 1..<x.count { #expect(y[index] == Float(function.exact(Double(x[index]))) || y[index] == x[index]) }
+      for index in 1..<x.count {
+        #expect(y[index] == Float(function.exact(Double(x[index]))) || y[index] == x[index])
+      }
     }
   }
 }

@@ -27,6 +27,17 @@ import Testing
     }
   }
 
+  /// The numbers are multiples of 1/4 and small, so that every order of summation is exact.
+  @Test func linearIsItsDecomposition() throws {
+    let (x, weight, bias) = (ramp(3, 20), ramp(7, 20), ramp(7))
+    let turned = try evaluate(Sample("transpose", [weight], ["perm": .ints([1, 0])]))
+    let product = try evaluate(Sample("matmul", [x, turned]))
+    let sum = try evaluate(Sample("add", [product, bias])).doubles
+    #expect(try evaluate(Sample("linear", [x, weight, bias])).doubles == sum)
+    #expect(try evaluate(Sample("linear", [x, turned, bias], ["transposed": .int(1)])).doubles == sum)
+    #expect(try evaluate(Sample("linear", [x, weight])).doubles == product.doubles)
+  }
+
   /// What a row of a product is does not depend on the rows that are computed with it.
   @Test func matrixProductIsTheSameForEveryNumberOfRows() throws {
     let (a, b) = (ramp(7, 37), ramp(37, 21))

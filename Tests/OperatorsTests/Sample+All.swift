@@ -74,6 +74,8 @@ extension Sample {
     Sample("matmul", [ramp(2, 1, 3, 4), ramp(5, 4, 6)]),
     Sample("matmul", [ramp(4), ramp(4, 6)]),
     Sample("matmul", [ramp(2, 3, 4), ramp(4)]),
+    Sample("linear", [ramp(2, 3, 4), ramp(5, 4), ramp(5)]),
+    Sample("linear", [ramp(3, 4), ramp(4, 5)], ["transposed": .int(1)]),
     Sample(
       "gemm", [ramp(4, 3), ramp(5, 4), ramp(5)],
       ["transA": .int(1), "transB": .int(1), "alpha": .float(0.5)]),

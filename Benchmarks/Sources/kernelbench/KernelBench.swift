@@ -2,12 +2,15 @@ import Kernels
 
 /// Speed of kernels beside the roof of this machine: `kernelbench [threads ...]`, 1 and 2 threads by default.
 ///
-/// Every figure is the best of several turns, and the roof is measured in the same turns, as bandwidth wanders.
+/// Every figure is the best of several turns, and the roof is measured in the same turns, as bandwidth
+/// wanders.
 @main
 enum KernelBench {
   static func main() {
     let machine = MachineDescription.current
-    print(machine.processorName, "-", machine.processorCount, "processors,", machine.features.names.joined(separator: " "))
+    print(
+      machine.processorName, "-", machine.processorCount, "processors,",
+      machine.features.names.joined(separator: " "))
     if let library = machine.openBLAS { print("OpenBLAS core \(library.core): \(library.reason)") }
     for (family, kernel) in machine.kernels { print("  \(padded(family, 18)) \(kernel)") }
     let threads = CommandLine.arguments.dropFirst().compactMap { Int($0) }
@@ -24,7 +27,9 @@ enum KernelBench {
   // MARK: Products of few rows
 
   private static func skinnyProducts(_ pool: ThreadPool) {
-    print("linear, weights [N, K]: GB/s of weights (share of the read roof), GFLOP/s, time by rows over time of one")
+    print(
+      "linear, weights [N, K]: GB/s of weights (share of the read roof), GFLOP/s, time over that of one row"
+    )
     for (columns, inner, turns) in [(131072, 640, 7), (32768, 2048, 7), (2048, 640, 200), (640, 2048, 200)] {
       for isTransposed in [false, true] {
         let counts = isTransposed ? [1, 8] : [1, 2, 4, 8, 16]
@@ -34,7 +39,9 @@ enum KernelBench {
         var best = [Double](repeating: .infinity, count: counts.count)
         for _ in 0..<turns {
           read = max(read, roof.measure(pool))
-          for (index, rows) in counts.enumerated() { best[index] = min(best[index], work.seconds(rows, pool)) }
+          for (index, rows) in counts.enumerated() {
+            best[index] = min(best[index], work.seconds(rows, pool))
+          }
         }
         let bytes = Double(columns * inner * 4)
         let figures = zip(counts, best).map { rows, seconds in
@@ -52,7 +59,9 @@ enum KernelBench {
 
   private static func tallProducts(_ pool: ThreadPool) {
     print("linear, GFLOP/s: tiles over the pool; OpenBLAS with as many threads of its own")
-    for (rows, columns, inner) in [(64, 2048, 640), (512, 640, 640), (512, 2048, 640), (512, 640, 2048), (1024, 1024, 1024)] {
+    for (rows, columns, inner) in [
+      (64, 2048, 640), (512, 640, 640), (512, 2048, 640), (512, 640, 2048), (1024, 1024, 1024),
+    ] {
       let work = Product(rows: rows, inner: inner, columns: columns, isTransposed: false)
       var (ours, theirs) = (Double.infinity, Double.infinity)
       for _ in 0..<12 {
@@ -75,7 +84,9 @@ enum KernelBench {
     let x = (0..<count).map { Float($0 % 97) / 16 - 3 }
     var y = [Float](repeating: 0, count: count)
     for kernel in MicroKernel.all where kernel.isRunnable {
-      guard ["exp", "tanh", "sigmoid", "silu", "gelu", "gelu_tanh"].contains(kernel.family.dropLast(4)) else { continue }
+      guard ["exp", "tanh", "sigmoid", "silu", "gelu", "gelu_tanh"].contains(kernel.family.dropLast(4)) else {
+        continue
+      }
       let map = kernel.pointer(as: Map.self)
       let seconds = (0..<50).map { _ in elapsed { for _ in 0..<20 { map(count, x, &y) } } }.min()! / 20
       print("  \(padded(kernel.name, 26)) \(fixed(seconds / Double(count) * 1e9, 3)) ns per element")
@@ -112,7 +123,9 @@ private final class Product {
   }
 
   func seconds(_ rows: Int, _ library: OpenBLAS) -> Double {
-    elapsed { library.product(m: rows, n: columns, k: inner, x, inner, w, inner, transposed: false, y, columns) }
+    elapsed {
+      library.product(m: rows, n: columns, k: inner, x, inner, w, inner, transposed: false, y, columns)
+    }
   }
 }
 

@@ -1,8 +1,8 @@
 /// Sums of rows of v with weights, in tiles of TILE_S results by TILE_G times 16 columns; include after
 /// simd/lanes.h.
 ///
-/// A tile stays in registers while t runs through a block of rows of v, which lie in the first-level cache for all
-/// tiles; between blocks it rests in y. Every sum still runs through t in order.
+/// A tile stays in registers while t runs through a block of rows of v, which lie in the first-level cache
+/// for all tiles; between blocks it rests in y. Every sum still runs through t in order.
 #pragma once
 
 #include "CKernels.h"
@@ -11,10 +11,11 @@ TARGET_BEGIN
 
 enum { BLOCK_T = 8 };
 
-/// Adds rows t0..<t1 to `srows` results from row s, `groups` times 16 columns from d. The counts are literals at
-/// every call.
+/// Adds rows t0..<t1 to `srows` results from row s, `groups` times 16 columns from d. The counts are literals
+/// at every call.
 INLINE void weighted_sum_tile(
-    const ck_weighted_sum_f32 *c, size_t t0, size_t t1, size_t s, size_t d, const int srows, const int groups) {
+    const ck_weighted_sum_f32 *c, size_t t0, size_t t1, size_t s, size_t d, const int srows,
+    const int groups) {
   const float *p = c->p + s * c->p_stride, *v = c->v + t0 * c->v_stride + d;
   float *y = c->y + s * c->y_stride + d;
   lanes sum[TILE_S][TILE_G];
@@ -38,7 +39,9 @@ INLINE void weighted_sum_tile(
 INLINE void weighted_sum_rest(const ck_weighted_sum_f32 *c, size_t s, size_t d, size_t rest) {
   const float *p = c->p + s * c->p_stride, *v = c->v + d;
   lanes sum = lanes_set(0);
-  for (size_t t = 0; t < c->inner; t++, v += c->v_stride) sum = lanes_fma(lanes_set(p[t]), load_part(v, rest), sum);
+  for (size_t t = 0; t < c->inner; t++, v += c->v_stride) {
+    sum = lanes_fma(lanes_set(p[t]), load_part(v, rest), sum);
+  }
   store_part(c->y + s * c->y_stride + d, sum, rest);
 }
 

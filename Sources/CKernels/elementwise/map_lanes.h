@@ -1,7 +1,7 @@
 /// Functions of each element on sixteen lanes; include after simd/lanes.h.
 ///
-/// Error bounds are in units in the last place of the exact result, over all inputs unless an interval is given; the
-/// tests measure them. NaN gives NaN.
+/// Error bounds are in units in the last place of the exact result, over all inputs unless an interval is
+/// given; the tests measure them. NaN gives NaN.
 #pragma once
 
 #include "CKernels.h"
@@ -55,9 +55,9 @@ INLINE reg reg_silu(reg a) { return reg_mul(a, reg_sigmoid(a)); }
 
 /// a / 2 * (1 + erf(a / sqrt 2)), at most 8 ulp from -13 on; below, 1e-42 in absolute terms.
 ///
-/// The normal distribution's tail below -|a| is t Q(t) exp(-a^2 / 2) with t = 1 / (1 + |a| / sqrt 8). Q is the
-/// relative minimax polynomial of degree 9 (Lawson iteration, own computation) of erfc(z) exp(z^2) / (2 t) on
-/// z = |a| / sqrt 2 in 0...10.2; its relative error in f32 is 1.3e-7.
+/// The normal distribution's tail below -|a| is t Q(t) exp(-a^2 / 2) with t = 1 / (1 + |a| / sqrt 8). Q is
+/// the relative minimax polynomial of degree 9 (Lawson iteration, own computation) of erfc(z) exp(z^2) / (2
+/// t) on z = |a| / sqrt 2 in 0...10.2; its relative error in f32 is 1.3e-7.
 INLINE reg reg_gelu(reg a) {
   const reg one = reg_set(1.0f), half = reg_set(-0.5f);
   const reg size = reg_min(reg_abs(a), reg_set(14.5f));
@@ -80,8 +80,8 @@ INLINE reg reg_gelu(reg a) {
   return reg_mul(a, reg_less(a, reg_zero(), tail, reg_sub(one, tail)));
 }
 
-/// a / 2 * (1 + tanh(u)) = a * sigmoid(2 u), u = sqrt(2 / pi) * (a + 0.044715 a^3); at most 10 ulp from -2 on;
-/// below, 3e-8 in absolute terms, as rounding of u is magnified.
+/// a / 2 * (1 + tanh(u)) = a * sigmoid(2 u), u = sqrt(2 / pi) * (a + 0.044715 a^3); at most 10 ulp from -2
+/// on; below, 3e-8 in absolute terms, as rounding of u is magnified.
 INLINE reg reg_gelu_tanh(reg a) {
   const reg size = reg_max(reg_set(-16.0f), a);
   const reg inner = reg_fma(reg_mul(reg_mul(size, size), size), reg_set(0.044715f), size);

@@ -1,9 +1,10 @@
 /// Micro-kernels in C: one file per family and instruction set.
 ///
-/// Contract of every kernel: it allocates nothing, makes no OS calls, keeps no mutable globals, takes scratch memory
-/// from its caller, is re-entrant, reads only the elements its arguments name (never past the end of a row) and
-/// writes only its results. Pointers need the alignment of their element type, no more. `kernels.def` lists the
-/// kernels; declarations, the table below, tests and benchmarks are made from that list.
+/// Contract of every kernel: it allocates nothing, makes no OS calls, keeps no mutable globals, takes scratch
+/// memory from its caller, is re-entrant, reads only the elements its arguments name (never past the end of a
+/// row) and writes only its results. Pointers need the alignment of their element type, no more.
+/// `kernels.def` lists the kernels; declarations, the table below, tests and benchmarks are made from that
+/// list.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -57,10 +58,10 @@ const ck_kernel *ck_kernel_list(size_t *count);
 
 /// y[s, n] = sum over k of x[s, k] * w[n, k], plus bias[n] when there is one; n in n0..<n1.
 ///
-/// Each output is accumulated in 16 lanes (lane l takes k = l, l + 16, ... in order), which are then added in a
-/// tree: lanes 8 apart, then 4, 2 and 1 apart; the bias comes last. So its bits depend on nothing but its own row,
-/// column and K: not on `rows`, not on the range, not on the threads that share it. Kernels with fused multiply-add
-/// agree with each other bit for bit; the portable one rounds twice per step.
+/// Each output is accumulated in 16 lanes (lane l takes k = l, l + 16, ... in order), which are then added in
+/// a tree: lanes 8 apart, then 4, 2 and 1 apart; the bias comes last. So its bits depend on nothing but its
+/// own row, column and K: not on `rows`, not on the range, not on the threads that share it. Kernels with
+/// fused multiply-add agree with each other bit for bit; the portable one rounds twice per step.
 typedef struct {
   /// 1...16.
   size_t rows;
@@ -95,14 +96,16 @@ typedef void ck_map_f32_function(size_t count, const float *x, float *y);
 /// The largest element; -infinity when there is none.
 typedef float ck_max_f32_function(size_t count, const float *x);
 
-/// y[i] = exp(x[i] - bias); returns the sum of y in 16 lanes, added as in `ck_linear_f32`. x and y may be the same.
+/// y[i] = exp(x[i] - bias); returns the sum of y in 16 lanes, added as in `ck_linear_f32`. x and y may be the
+/// same.
 typedef float ck_exp_sum_f32_function(size_t count, const float *x, float bias, float *y);
 
 /// y[i] = x[i] * factor; x and y may be the same.
 typedef void ck_scale_f32_function(size_t count, const float *x, float factor, float *y);
 
 /// y[i] = x[i] / sqrt(mean(x^2) + epsilon) * weight[i], weight taken as 1 when NULL; x and y may be the same.
-typedef void ck_rms_norm_f32_function(size_t count, const float *x, const float *weight, float epsilon, float *y);
+typedef void ck_rms_norm_f32_function(
+    size_t count, const float *x, const float *weight, float epsilon, float *y);
 
 #define CK_KERNEL(family, isa, function) extern ck_##family##_function function;
 #define CK_FAMILY(family, type) typedef ck_##type##_function ck_##family##_function;

@@ -1,7 +1,7 @@
 /// The skinny product in tiles of TILE_N weight rows by up to TILE_S rows of x; include after simd/lanes.h.
 ///
-/// 1. For every TILE_N rows of weights, all rows of x are served in passes of up to TILE_S, so that weights come
-///    from memory once and from the first-level cache afterwards.
+/// 1. For every TILE_N rows of weights, all rows of x are served in passes of up to TILE_S, so that weights
+///    come from memory once and from the first-level cache afterwards.
 /// 2. A pass keeps TILE_N * TILE_S sums of 16 lanes in registers through the whole of K.
 #pragma once
 
@@ -39,7 +39,9 @@ INLINE void linear_tile(const ck_linear_f32 *c, size_t n, size_t s, const int nr
   }
   UNROLL for (int j = 0; j < srows; j++) {
     float *y = c->y + (s + (size_t)j) * c->y_stride + n;
-    UNROLL for (int i = 0; i < nrows; i++) y[i] = lanes_total(sum[i][j]) + (c->bias ? c->bias[n + (size_t)i] : 0.0f);
+    UNROLL for (int i = 0; i < nrows; i++) {
+      y[i] = lanes_total(sum[i][j]) + (c->bias ? c->bias[n + (size_t)i] : 0.0f);
+    }
   }
 }
 

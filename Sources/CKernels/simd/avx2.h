@@ -4,7 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TARGET_BEGIN _Pragma("clang attribute push(__attribute__((target(\"avx2,fma,f16c\"))), apply_to = function)")
+#define TARGET_BEGIN \
+  _Pragma("clang attribute push(__attribute__((target(\"avx2,fma,f16c\"))), apply_to = function)")
 #define TARGET_END _Pragma("clang attribute pop")
 #define INLINE static inline __attribute__((always_inline))
 
@@ -30,7 +31,9 @@ INLINE reg reg_max(reg a, reg b) { return _mm256_max_ps(a, b); }
 INLINE reg reg_round(reg a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 INLINE reg reg_abs(reg a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
 /// a < b ? x : y, per lane
-INLINE reg reg_less(reg a, reg b, reg x, reg y) { return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ)); }
+INLINE reg reg_less(reg a, reg b, reg x, reg y) {
+  return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
+}
 /// The magnitude of a with the sign of b.
 INLINE reg reg_sign(reg a, reg b) {
   return _mm256_or_ps(_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a), _mm256_and_ps(_mm256_set1_ps(-0.0f), b));

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #define TARGET_BEGIN \
-  _Pragma("clang attribute push(__attribute__((target(\"avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c\"))), apply_to = function)")
+  _Pragma("clang attribute push(__attribute__((target(\"avx512bw,avx512vl,avx512dq\"))), apply_to = function)")
 #define TARGET_END _Pragma("clang attribute pop")
 #define INLINE static inline __attribute__((always_inline))
 

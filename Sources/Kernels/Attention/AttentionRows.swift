@@ -61,11 +61,14 @@ struct AttentionRows<T: AttentionScalar>: Sendable {
       for key in 0..<keys { to[key] = low <= key && key < high ? weights[key] : 0 }
     }
     T.sum(
-      weights, pointer(v, batch, group, 0), stride: v.strides[2], low..<high, pointer(y, batch, head, row), v.shape[3])
+      weights, pointer(v, batch, group, 0), stride: v.strides[2], low..<high, pointer(y, batch, head, row),
+      v.shape[3])
   }
 
   /// Adds the mask; keys that it forbids become minus infinity whatever their score.
-  private func addMask(_ weights: UnsafeMutablePointer<T>, _ batch: Int, _ head: Int, _ row: Int, _ keys: Range<Int>) {
+  private func addMask(
+    _ weights: UnsafeMutablePointer<T>, _ batch: Int, _ head: Int, _ row: Int, _ keys: Range<Int>
+  ) {
     guard let view = mask.view else { return }
     let start = batch * view.strides[0] + head * view.strides[1] + row * view.strides[2]
     let step = view.strides[3]

@@ -25,11 +25,13 @@ extension Float: AttentionScalar {
   static func hyperbolicTangent(_ x: Float) -> Float { Foundation.tanh(x) }
 
   static func score(
-    _ query: UnsafePointer<Float>, _ size: Int, _ keys: UnsafePointer<Float>, stride: Int, _ range: Range<Int>,
+    _ query: UnsafePointer<Float>, _ size: Int, _ keys: UnsafePointer<Float>, stride: Int,
+    _ range: Range<Int>,
     _ scores: UnsafeMutablePointer<Float>
   ) {
     var call = ck_linear_f32(
-      rows: 1, inner: size, n0: range.lowerBound, n1: range.upperBound, x: query, w: keys, bias: nil, y: scores,
+      rows: 1, inner: size, n0: range.lowerBound, n1: range.upperBound, x: query, w: keys, bias: nil,
+      y: scores,
       x_stride: size, w_stride: stride, y_stride: 0)
     VectorMath.best.linear(&call)
   }
@@ -48,7 +50,8 @@ extension Float: AttentionScalar {
     _ result: UnsafeMutablePointer<Float>, _ size: Int
   ) {
     var call = ck_weighted_sum_f32(
-      rows: 1, inner: range.count, columns: size, p: weights + range.lowerBound, v: values + range.lowerBound * stride,
+      rows: 1, inner: range.count, columns: size, p: weights + range.lowerBound,
+      v: values + range.lowerBound * stride,
       y: result, p_stride: 0, v_stride: stride, y_stride: size)
     VectorMath.best.weightedSum(&call)
   }
@@ -59,7 +62,8 @@ extension Double: AttentionScalar {
   static func hyperbolicTangent(_ x: Double) -> Double { Foundation.tanh(x) }
 
   static func score(
-    _ query: UnsafePointer<Double>, _ size: Int, _ keys: UnsafePointer<Double>, stride: Int, _ range: Range<Int>,
+    _ query: UnsafePointer<Double>, _ size: Int, _ keys: UnsafePointer<Double>, stride: Int,
+    _ range: Range<Int>,
     _ scores: UnsafeMutablePointer<Double>
   ) {
     for index in range {

@@ -61,7 +61,8 @@ enum MicroKernelType {
   typealias Maximum = @convention(c) (Int, UnsafePointer<Float>) -> Float
   typealias ExpSum = @convention(c) (Int, UnsafePointer<Float>, Float, UnsafeMutablePointer<Float>) -> Float
   typealias Scale = @convention(c) (Int, UnsafePointer<Float>, Float, UnsafeMutablePointer<Float>) -> Void
-  typealias RMSNorm = @convention(c) (
-    Int, UnsafePointer<Float>, UnsafePointer<Float>?, Float, UnsafeMutablePointer<Float>
-  ) -> Void
+  typealias RMSNorm =
+    @convention(c) (
+      Int, UnsafePointer<Float>, UnsafePointer<Float>?, Float, UnsafeMutablePointer<Float>
+    ) -> Void
 }

@@ -2,8 +2,8 @@ import CKernels
 
 /// Functions of contiguous f32 rows on the best instruction set of this machine.
 ///
-/// Each call resolves to one C kernel; `map_lanes.h` states the error bounds. Results depend only on the elements:
-/// not on alignment, not on what lies around them. `y` may be `x`.
+/// Each call resolves to one C kernel; `map_lanes.h` states the error bounds. Results depend only on the
+/// elements: not on alignment, not on what lies around them. `y` may be `x`.
 public struct VectorMath: Sendable {
   typealias Row = UnsafePointer<Float>
   typealias MutableRow = UnsafeMutablePointer<Float>
@@ -47,7 +47,8 @@ public struct VectorMath: Sendable {
     var result: Float = 0
     withUnsafeMutablePointer(to: &result) { result in
       var call = ck_linear_f32(
-        rows: 1, inner: count, n0: 0, n1: 1, x: a, w: b, bias: nil, y: result, x_stride: count, w_stride: count,
+        rows: 1, inner: count, n0: 0, n1: 1, x: a, w: b, bias: nil, y: result, x_stride: count,
+        w_stride: count,
         y_stride: 1)
       linear(&call)
     }

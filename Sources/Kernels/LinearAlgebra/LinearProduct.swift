@@ -2,9 +2,9 @@ import CKernels
 
 /// y[s, n] = sum over k of x[s, k] * w[n, k] + bias[n] on f32 rows, shared by the threads of a pool.
 ///
-/// Up to ``blockRows`` rows of x: one pass over the weights, and each row of y has the same bits as if it were
-/// computed alone. More rows: OpenBLAS on a grid of tiles, or, without it, that pass once per block of rows. Pieces
-/// and tiles depend on shapes alone, hence results do not depend on the number of threads.
+/// Up to ``blockRows`` rows of x: one pass over the weights, and each row of y has the same bits as if it
+/// were computed alone. More rows: OpenBLAS on a grid of tiles, or, without it, that pass once per block of
+/// rows. Pieces and tiles depend on shapes alone, hence results do not depend on the number of threads.
 public struct LinearProduct {
   public var rows: Int
   public var inner: Int
@@ -63,8 +63,8 @@ public struct LinearProduct {
     }
   }
 
-  /// About a sixteenth of the weights, within 16 and 256 KiB, in whole tiles of every kernel (2, 3 and 4 columns);
-  /// when transposed about an eighth, 64...1024 columns, so that rows are read in long runs.
+  /// About a sixteenth of the weights, within 16 and 256 KiB, in whole tiles of every kernel (2, 3 and 4
+  /// columns); when transposed about an eighth, 64...1024 columns, so that rows are read in long runs.
   private var pieceColumns: Int {
     if isTransposed { return min(max(columns / 512, 1), 16) * 64 }
     let columnBytes = max(1, inner) * 4
@@ -74,7 +74,8 @@ public struct LinearProduct {
 
   private func sumProducts(_ row: Int, _ count: Int, _ range: Range<Int>) {
     var call = ck_linear_f32(
-      rows: count, inner: inner, n0: range.lowerBound, n1: range.upperBound, x: x + row * xStride, w: w, bias: bias,
+      rows: count, inner: inner, n0: range.lowerBound, n1: range.upperBound, x: x + row * xStride, w: w,
+      bias: bias,
       y: y + row * yStride, x_stride: xStride, w_stride: wStride, y_stride: yStride)
     VectorMath.best.linear(&call)
   }
@@ -95,7 +96,8 @@ public struct LinearProduct {
 
   // MARK: Tiles of many rows
 
-  /// Tile sizes by measurement: large enough that packing is a small share, small enough to balance few threads.
+  /// Tile sizes by measurement: large enough that packing is a small share, small enough to balance few
+  /// threads.
   private static let tileRows = 256
   private static let tileColumns = 512
 

@@ -17,8 +17,8 @@ enum LinearAlgebraKernels {
 
 /// The product of stacks of matrices, NumPy rules.
 ///
-/// Leading axes broadcast; a vector is a row on the left and a column on the right, and its axis is dropped from
-/// the result.
+/// Leading axes broadcast; a vector is a row on the left and a column on the right, and its axis is dropped
+/// from the result.
 struct MatMulKernel: NumberKernel {
   func run<T: Number>(_ call: KernelCall, as type: T.Type) throws(KernelError) {
     let product = try MatrixStack(call[0], try call.operand(1, like: 0))
@@ -35,7 +35,8 @@ struct MatrixStack {
   /// The shape without the axes that stood in for those of vectors.
   let resultShape: Extents
 
-  /// - Throws: ``KernelError`` for a scalar, inner extents that differ, or leading axes that do not broadcast.
+  /// - Throws: ``KernelError`` for a scalar, inner extents that differ, or leading axes that do not
+  ///   broadcast.
   init(_ left: TensorView, _ right: TensorView) throws(KernelError) {
     guard left.rank > 0, right.rank > 0 else { throw .invalid("a scalar has no matrix product") }
     (a, b) = (left, right)
@@ -75,7 +76,8 @@ struct MatrixStack {
     // A dense stack of rows times one matrix is a single taller product.
     if Self.leading(right).elementCount == 1, left.isContiguous {
       MatrixProduct.run(
-        batch.product &* m, n, k, MatrixOperand(x.base, rowStride: k), w, target, rowStride: n, resources.pool)
+        batch.product &* m, n, k, MatrixOperand(x.base, rowStride: k), w, target, rowStride: n, resources.pool
+      )
       return
     }
     let loop = StridedLoop(

@@ -13,8 +13,8 @@ struct MatrixOperand<T: BitwiseCopyable> {
 
 /// `c[m, n] = a[m, k] b[k, n]`
 ///
-/// In f32, up to 16 rows are computed one like the other, whatever their number (see ``LinearProduct``); taller
-/// products go to OpenBLAS. Nothing depends on the number of threads.
+/// In f32, up to 16 rows are computed one like the other, whatever their number (see ``LinearProduct``);
+/// taller products go to OpenBLAS. Nothing depends on the number of threads.
 enum MatrixProduct {
   /// The product in the fastest way for the type; `c` has unit column stride and overlaps no operand.
   static func run<T: Number>(
@@ -22,7 +22,9 @@ enum MatrixProduct {
     rowStride: Int, _ pool: ThreadPool
   ) {
     if let a = a as? MatrixOperand<Float>, let b = b as? MatrixOperand<Float> {
-      f32(m, n, k, a, b, UnsafeMutableRawPointer(c).assumingMemoryBound(to: Float.self), rowStride: rowStride, pool)
+      f32(
+        m, n, k, a, b, UnsafeMutableRawPointer(c).assumingMemoryBound(to: Float.self), rowStride: rowStride,
+        pool)
     } else {
       general(m, n, k, a, b, c, rowStride: rowStride)
     }

@@ -1,13 +1,15 @@
 import COpenBLAS
 import Foundation
 
-/// The host's OpenBLAS, loaded by hand so that its core type can be chosen first; single-threaded, as work is cut
-/// up by ``ThreadPool``.
+/// The host's OpenBLAS, loaded by hand so that its core type can be chosen first; single-threaded, as work is
+/// cut up by ``ThreadPool``.
 public struct OpenBLAS: Sendable {
-  typealias SGEMM = @convention(c) (
-    CBLAS_ORDER, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, blasint, blasint, blasint, Float, UnsafePointer<Float>?, blasint,
-    UnsafePointer<Float>?, blasint, Float, UnsafeMutablePointer<Float>?, blasint
-  ) -> Void
+  typealias SGEMM =
+    @convention(c) (
+      CBLAS_ORDER, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, blasint, blasint, blasint, Float, UnsafePointer<Float>?,
+      blasint,
+      UnsafePointer<Float>?, blasint, Float, UnsafeMutablePointer<Float>?, blasint
+    ) -> Void
 
   /// The kernels it uses, as it names them: `SkylakeX`, `Zen`.
   public let coreName: String
@@ -20,7 +22,8 @@ public struct OpenBLAS: Sendable {
   public static let shared: OpenBLAS? = {
     let library = OpenBLAS()
     if library == nil {
-      FileHandle.standardError.write(Data("note: no \(fileName) found: large f32 products use built-in kernels\n".utf8))
+      FileHandle.standardError.write(
+        Data("note: no \(fileName) found: large f32 products use built-in kernels\n".utf8))
     }
     return library
   }()
@@ -42,10 +45,12 @@ public struct OpenBLAS: Sendable {
     self.setThreadCount(1)
   }
 
-  /// Debian's 0.3.21 takes CPUs newer than itself for the oldest of their kind, so with AVX-512 the core type is
-  /// set; a value that the user has set stays.
+  /// Debian's 0.3.21 takes CPUs newer than itself for the oldest of their kind, so with AVX-512 the core type
+  /// is set; a value that the user has set stays.
   private static func chooseCore(_ features: CPUFeatures) -> String {
-    if let value = ProcessInfo.processInfo.environment[coreVariable] { return "\(coreVariable)=\(value) is set" }
+    if let value = ProcessInfo.processInfo.environment[coreVariable] {
+      return "\(coreVariable)=\(value) is set"
+    }
     let needed: CPUFeatures = [.avx512f, .avx512bw, .avx512vl, .avx512dq]
     guard needed.isSubset(of: features) else { return "its own detection" }
     setenv(coreVariable, "SkylakeX", 0)
@@ -59,13 +64,16 @@ public struct OpenBLAS: Sendable {
     return try body()
   }
 
-  /// y[m, n] = x[m, k] . w, where w is [n, k] (`transposed` false) or [k, n]; all rows `stride` elements apart.
+  /// y[m, n] = x[m, k] . w, where w is [n, k] (`transposed` false) or [k, n]; all rows `stride` elements
+  /// apart.
   public func product(
-    m: Int, n: Int, k: Int, _ x: UnsafePointer<Float>, _ xStride: Int, _ w: UnsafePointer<Float>, _ wStride: Int,
+    m: Int, n: Int, k: Int, _ x: UnsafePointer<Float>, _ xStride: Int, _ w: UnsafePointer<Float>,
+    _ wStride: Int,
     transposed: Bool, _ y: UnsafeMutablePointer<Float>, _ yStride: Int
   ) {
     sgemm(
-      CblasRowMajor, CblasNoTrans, transposed ? CblasNoTrans : CblasTrans, blasint(m), blasint(n), blasint(k), 1,
+      CblasRowMajor, CblasNoTrans, transposed ? CblasNoTrans : CblasTrans, blasint(m), blasint(n), blasint(k),
+      1,
       x, blasint(xStride), w, blasint(wStride), 0, y, blasint(yStride))
   }
 }

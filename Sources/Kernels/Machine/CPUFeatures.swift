@@ -24,7 +24,8 @@ public struct CPUFeatures: OptionSet, Sendable, Hashable {
 
   private static let names: [(CPUFeatures, String)] = [
     (.avx2, "avx2"), (.fma, "fma"), (.f16c, "f16c"), (.avx512f, "avx512f"), (.avx512bw, "avx512bw"),
-    (.avx512vl, "avx512vl"), (.avx512dq, "avx512dq"), (.avx512vnni, "avx512vnni"), (.avx512bf16, "avx512bf16"),
+    (.avx512vl, "avx512vl"), (.avx512dq, "avx512dq"), (.avx512vnni, "avx512vnni"),
+    (.avx512bf16, "avx512bf16"),
     (.neon, "neon"),
   ]
 

@@ -58,7 +58,8 @@ struct LayerNormKernel: RealKernel {
       let scale = scale as? RowOperand<Float>
     {
       for index in 0..<rows.count {
-        VectorMath.best.rmsNorm(rows.length, rows.row(index), scale.row(index), epsilon, y + index &* rows.length)
+        VectorMath.best.rmsNorm(
+          rows.length, rows.row(index), scale.row(index), epsilon, y + index &* rows.length)
       }
       return
     }

@@ -28,7 +28,9 @@ struct SoftmaxKernel: RowKernel {
   }
 
   func map<T: Real>(_ row: UnsafePointer<T>, _ result: UnsafeMutablePointer<T>, _ count: Int) {
-    if !isLogarithm, let row = row as? UnsafePointer<Float>, let result = result as? UnsafeMutablePointer<Float> {
+    if !isLogarithm, let row = row as? UnsafePointer<Float>,
+      let result = result as? UnsafeMutablePointer<Float>
+    {
       return VectorMath.best.softmax(row, result, count: count)
     }
     let top = RowFold.maximum(row, count)

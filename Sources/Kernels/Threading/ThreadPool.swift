@@ -12,8 +12,8 @@ import Synchronization
 /// Results never depend on the number of threads: kernels cut their work into pieces of a size that does not
 /// depend on it, and no piece reads what another one writes.
 ///
-/// The calling thread takes part. A loop started while another one runs on the same pool (from inside its body, or
-/// from another thread) runs on its own thread alone. Starting and ending a loop allocates nothing.
+/// The calling thread takes part. A loop started while another one runs on the same pool (from inside its
+/// body, or from another thread) runs on its own thread alone. Starting and ending a loop allocates nothing.
 public final class ThreadPool: Sendable {
   public let threadCount: Int
   private let team: Team
@@ -31,11 +31,13 @@ public final class ThreadPool: Sendable {
       #else
         var thread: pthread_t!
       #endif
-      let status = pthread_create(&thread, nil, { argument in
-        let start = Unmanaged<WorkerStart>.fromOpaque(argument.unsafelyUnwrapped).takeRetainedValue()
-        start.run()
-        return nil
-      }, start.toOpaque())
+      let status = pthread_create(
+        &thread, nil,
+        { argument in
+          let start = Unmanaged<WorkerStart>.fromOpaque(argument.unsafelyUnwrapped).takeRetainedValue()
+          start.run()
+          return nil
+        }, start.toOpaque())
       precondition(status == 0, "cannot start a thread: error \(status)")
       return thread
     }
@@ -56,8 +58,8 @@ public final class ThreadPool: Sendable {
   }
 }
 
-/// A closure that does not escape has no Swift value that another thread could be handed, and making it escape
-/// allocates; its two words are valid as long as the caller's frame.
+/// A closure that does not escape has no Swift value that another thread could be handed, and making it
+/// escape allocates; its two words are valid as long as the caller's frame.
 @_silgen_name("ck_closure_words")
 private func closureWords(_ body: (Int) -> Void) -> ck_closure
 
@@ -80,9 +82,10 @@ private final class WorkerStart {
 ///
 /// A loop goes through these steps:
 /// 1. The caller writes the job and opens the `gate`: a new round number, no one inside.
-/// 2. Workers that see the open gate enter it by counting themselves in, take indices from `next` until there are
-///    none, and count themselves out. The caller takes indices too.
-/// 3. The caller closes the gate, so that a worker that wakes late stays out, and waits until no one is inside.
+/// 2. Workers that see the open gate enter it by counting themselves in, take indices from `next` until there
+///    are none, and count themselves out. The caller takes indices too.
+/// 3. The caller closes the gate, so that a worker that wakes late stays out, and waits until no one is
+///    inside.
 ///
 /// Idle workers look at the gate for `spinLimit`, then sleep on the condition.
 private final class Team: Sendable {
@@ -154,8 +157,8 @@ private final class Team: Sendable {
 
   func dismiss() { announce(Gate.dismissed) }
 
-  /// Changes the gate and wakes those who sleep. Sequential consistency on both sides: either the sleeper sees the
-  /// new gate, or this sees the sleeper.
+  /// Changes the gate and wakes those who sleep. Sequential consistency on both sides: either the sleeper
+  /// sees the new gate, or this sees the sleeper.
   private func announce(_ state: Int) {
     gate.store(state, ordering: .sequentiallyConsistent)
     if sleepers.load(ordering: .sequentiallyConsistent) > 0 {

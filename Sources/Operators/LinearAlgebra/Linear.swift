@@ -14,7 +14,8 @@ struct Linear: Operator {
       throw OperatorError("x is \(x) and weight is \(weight), accepted are rank 1 or more and rank 2")
     }
     let isTransposed = call.attributes.bool("transposed", default: false)
-    let (inner, columns) = isTransposed ? (weight.shape[0], weight.shape[1]) : (weight.shape[1], weight.shape[0])
+    let (inner, columns) =
+      isTransposed ? (weight.shape[0], weight.shape[1]) : (weight.shape[1], weight.shape[0])
     if let a = x.shape[x.rank - 1].constant, let b = inner.constant, a != b {
       throw OperatorError("x \(x) has \(a) columns, weight \(weight) takes \(b)")
     }
