@@ -1,4 +1,4 @@
-// swift-tools-version: 6.1
+// swift-tools-version: 6.2
 import PackageDescription
 
 /// Swift 6 mode with explicit existentials and imports that do not leak.
@@ -23,7 +23,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 
 let package = Package(
   name: "tandem",
-  platforms: [.macOS(.v15)],
+  platforms: [.macOS(.v26)],
   products: [
     .executable(name: "tandem", targets: ["tandem"]),
     .library(name: "Kernels", targets: ["Kernels"]),
@@ -40,10 +40,11 @@ let package = Package(
     .target(name: "CPlan", dependencies: ["CProtobufC"]),
     .target(name: "CKernels"),
     module("Tensors"),
+    module("ProtobufArena", ["CProtobufC"]),
 
     // Row 1: formats, kernels, the graph.
-    module("ONNXFormat", ["CONNX", "Tensors"]),
-    module("PlanFormat", ["CPlan", "Tensors", .product(name: "Crypto", package: "swift-crypto")]),
+    module("ONNXFormat", ["CONNX", "ProtobufArena", "Tensors"]),
+    module("PlanFormat", ["CPlan", "ProtobufArena", "Tensors", .product(name: "Crypto", package: "swift-crypto")]),
     module("Kernels", ["Tensors", "CKernels", "COpenBLAS"]),
     module("GraphIR", ["Tensors"]),
     module("Tokenization", ["Tensors"]),

@@ -1,5 +1,6 @@
 import CONNX
 import CProtobufC
+import ProtobufArena
 import Tensors
 
 extension MessageWriter {
@@ -19,7 +20,7 @@ extension MessageWriter {
     case .string(let value):
       kind = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING
       message.pointee.has_s = 1
-      message.pointee.s = arena.bytes(value)
+      message.pointee.s = arena.bytes(Array(value.utf8))
     case .tensor(let value):
       kind = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR
       message.pointee.t = tensor(value)
@@ -39,17 +40,17 @@ extension MessageWriter {
       message.pointee.n_ints = values.count
     case .strings(let values):
       kind = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRINGS
-      message.pointee.strings = arena.list(values.map(arena.bytes))
+      message.pointee.strings = arena.list(values.map { arena.bytes(Array($0.utf8)) })
       message.pointee.n_strings = values.count
     case .tensors(let values):
       kind = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSORS
-      fill(&message.pointee.tensors, &message.pointee.n_tensors, values, tensor)
+      arena.fill(&message.pointee.tensors, &message.pointee.n_tensors, values, tensor)
     case .graphs(let values):
       kind = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPHS
-      fill(&message.pointee.graphs, &message.pointee.n_graphs, values, graph)
+      arena.fill(&message.pointee.graphs, &message.pointee.n_graphs, values, graph)
     case .types(let values):
       kind = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TYPE_PROTOS
-      fill(&message.pointee.type_protos, &message.pointee.n_type_protos, values, type)
+      arena.fill(&message.pointee.type_protos, &message.pointee.n_type_protos, values, type)
     case .reference(let name): message.pointee.ref_attr_name = arena.text(name)
     case .sparse: kind = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__SPARSE_TENSOR
     }
@@ -93,7 +94,7 @@ extension MessageWriter {
       message.pointee.data_location = Int32(ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL.rawValue)
       var entries = [ONNXProperty("location", location.path), ONNXProperty("offset", "\(location.offset)")]
       if let count = location.count { entries.append(ONNXProperty("length", "\(count)")) }
-      fill(&message.pointee.external_data, &message.pointee.n_external_data, entries, property)
+      arena.fill(&message.pointee.external_data, &message.pointee.n_external_data, entries, property)
     case .strings, .none: break
     }
     return message
@@ -115,7 +116,7 @@ extension MessageWriter {
       tensor.pointee.elem_type = dataType.rawValue
       if let dims {
         let shape = arena.make(onnx__tensor_shape_proto__init)
-        fill(&shape.pointee.dim, &shape.pointee.n_dim, dims, dim)
+        arena.fill(&shape.pointee.dim, &shape.pointee.n_dim, dims, dim)
         tensor.pointee.shape = shape
       }
       message.pointee.value_case = ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE

@@ -1,5 +1,6 @@
 import CONNX
 import CProtobufC
+import ProtobufArena
 import Tensors
 
 /// Turns Swift values into C messages; raw tensor bytes are referred to, not copied.
@@ -17,9 +18,9 @@ struct MessageWriter {
     message.pointee.model_version = Int64(model.modelVersion)
     message.pointee.doc_string = arena.text(model.documentation)
     message.pointee.graph = graph(model.graph)
-    fill(&message.pointee.opset_import, &message.pointee.n_opset_import, model.opsets, opset)
-    fill(&message.pointee.metadata_props, &message.pointee.n_metadata_props, model.metadata, property)
-    fill(&message.pointee.functions, &message.pointee.n_functions, model.functions, function)
+    arena.fill(&message.pointee.opset_import, &message.pointee.n_opset_import, model.opsets, opset)
+    arena.fill(&message.pointee.metadata_props, &message.pointee.n_metadata_props, model.metadata, property)
+    arena.fill(&message.pointee.functions, &message.pointee.n_functions, model.functions, function)
     return message
   }
 
@@ -27,12 +28,12 @@ struct MessageWriter {
     let message = arena.make(onnx__graph_proto__init)
     message.pointee.name = arena.text(graph.name)
     message.pointee.doc_string = arena.text(graph.documentation)
-    fill(&message.pointee.node, &message.pointee.n_node, graph.nodes, node)
-    fill(&message.pointee.initializer, &message.pointee.n_initializer, graph.initializers, tensor)
-    fill(&message.pointee.input, &message.pointee.n_input, graph.inputs, valueInfo)
-    fill(&message.pointee.output, &message.pointee.n_output, graph.outputs, valueInfo)
-    fill(&message.pointee.value_info, &message.pointee.n_value_info, graph.valueInfos, valueInfo)
-    fill(&message.pointee.metadata_props, &message.pointee.n_metadata_props, graph.metadata, property)
+    arena.fill(&message.pointee.node, &message.pointee.n_node, graph.nodes, node)
+    arena.fill(&message.pointee.initializer, &message.pointee.n_initializer, graph.initializers, tensor)
+    arena.fill(&message.pointee.input, &message.pointee.n_input, graph.inputs, valueInfo)
+    arena.fill(&message.pointee.output, &message.pointee.n_output, graph.outputs, valueInfo)
+    arena.fill(&message.pointee.value_info, &message.pointee.n_value_info, graph.valueInfos, valueInfo)
+    arena.fill(&message.pointee.metadata_props, &message.pointee.n_metadata_props, graph.metadata, property)
     return message
   }
 
@@ -48,11 +49,11 @@ struct MessageWriter {
     message.pointee.n_output = function.outputs.count
     message.pointee.attribute = arena.texts(function.attributes)
     message.pointee.n_attribute = function.attributes.count
-    fill(&message.pointee.attribute_proto, &message.pointee.n_attribute_proto, function.defaults, attribute)
-    fill(&message.pointee.node, &message.pointee.n_node, function.nodes, node)
-    fill(&message.pointee.opset_import, &message.pointee.n_opset_import, function.opsets, opset)
-    fill(&message.pointee.value_info, &message.pointee.n_value_info, function.valueInfos, valueInfo)
-    fill(&message.pointee.metadata_props, &message.pointee.n_metadata_props, function.metadata, property)
+    arena.fill(&message.pointee.attribute_proto, &message.pointee.n_attribute_proto, function.defaults, attribute)
+    arena.fill(&message.pointee.node, &message.pointee.n_node, function.nodes, node)
+    arena.fill(&message.pointee.opset_import, &message.pointee.n_opset_import, function.opsets, opset)
+    arena.fill(&message.pointee.value_info, &message.pointee.n_value_info, function.valueInfos, valueInfo)
+    arena.fill(&message.pointee.metadata_props, &message.pointee.n_metadata_props, function.metadata, property)
     return message
   }
 
@@ -66,22 +67,12 @@ struct MessageWriter {
     message.pointee.n_input = node.inputs.count
     message.pointee.output = arena.texts(node.outputs)
     message.pointee.n_output = node.outputs.count
-    fill(&message.pointee.attribute, &message.pointee.n_attribute, node.attributes, attribute)
-    fill(&message.pointee.metadata_props, &message.pointee.n_metadata_props, node.metadata, property)
+    arena.fill(&message.pointee.attribute, &message.pointee.n_attribute, node.attributes, attribute)
+    arena.fill(&message.pointee.metadata_props, &message.pointee.n_metadata_props, node.metadata, property)
     return message
   }
 
   // MARK: Small parts
-
-  typealias MessageList<T> = UnsafeMutablePointer<UnsafeMutablePointer<T>?>?
-
-  func fill<Value, Message>(
-    _ field: inout MessageList<Message>, _ count: inout Int, _ values: [Value],
-    _ make: (Value) -> UnsafeMutablePointer<Message>
-  ) {
-    field = arena.list(values.map { make($0) })
-    count = values.count
-  }
 
   private func opset(_ opset: ONNXOpset) -> UnsafeMutablePointer<Onnx__OperatorSetIdProto> {
     let message = arena.make(onnx__operator_set_id_proto__init)

@@ -28,20 +28,32 @@ extension ONNXModel {
   /// - Throws: ``ONNXFormatError`` when a file cannot be written or would exceed 2 GB.
   public func write(to path: String, externalDataFrom limit: Int? = nil) throws(ONNXFormatError) {
     var model = self
-    if let limit {
-      let data = OutputFile(path + ".data")
-      try data.open()
-      for index in model.graph.initializers.indices {
-        guard case .raw(let bytes) = model.graph.initializers[index].payload, bytes.count >= limit else { continue }
-        let offset = try data.append(bytes.pointer)
-        model.graph.initializers[index].payload = .external(
-          ONNXExternalLocation(path: (path as NSString).lastPathComponent + ".data", offset: offset, count: bytes.count))
-      }
-      try data.commit()
+    do throws(FileError) {
+      if let limit { try model.moveTensors(from: limit, to: path + ".data") }
+    } catch {
+      throw ONNXFormatError(file: error.path, error.message)
     }
-    let file = OutputFile(path)
-    try file.open()
-    try file.append(try model.encoded())
+    let bytes = try model.encoded()
+    do throws(FileError) {
+      let file = try FileReplacement(path)
+      try file.write(bytes)
+      try file.commit()
+    } catch {
+      throw ONNXFormatError(file: error.path, error.message)
+    }
+  }
+
+  /// Writes large tensors to a file of their own, each at a page boundary, and refers to them there.
+  private mutating func moveTensors(from limit: Int, to path: String) throws(FileError) {
+    let file = try FileReplacement(path)
+    for index in graph.initializers.indices {
+      guard case .raw(let bytes) = graph.initializers[index].payload, bytes.count >= limit else { continue }
+      try file.pad(to: 4096)
+      graph.initializers[index].payload = .external(
+        ONNXExternalLocation(
+          path: (path as NSString).lastPathComponent, offset: file.offset, count: bytes.count))
+      try file.write(bytes.pointer)
+    }
     try file.commit()
   }
 }
