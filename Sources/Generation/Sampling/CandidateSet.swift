@@ -68,19 +68,21 @@ struct CandidateSet: ~Copyable {
 
   // MARK: The preferred ones that make up a mass
 
-  /// Sets the mass of each candidate and returns the sum.
-  func weigh(_ mass: (Float) -> Float) -> Double {
+  /// Sets the mass of each candidate from `first` on and returns the sum.
+  @discardableResult
+  func weigh(from first: Int = 0, _ mass: (Float) -> Float) -> Double {
     var total = 0.0
-    for index in 0..<count {
+    for index in first..<count {
       base[index].mass = mass(base[index].logit)
       total += Double(base[index].mass)
     }
     return total
   }
 
-  /// Keeps the shortest run of preferred candidates whose masses reach `target`, at least one; all if they do not.
+  /// Of the candidates from `first` on, keeps the shortest run of preferred ones whose masses reach `target`; all if
+  /// they do not. At least one candidate remains.
   ///
-  /// Quickselect by mass. Invariant: everything before `low` is kept and preferred to everything from `low` on;
+  /// Quickselect by mass. Invariant: everything in `first..<low` is kept and preferred to everything from `low` on;
   /// everything from `high` on is dropped, unless `high` is the end.
   ///
   /// 1. Partition `low..<high` around a pivot: those that precede it, the pivot, the rest.
@@ -88,8 +90,8 @@ struct CandidateSet: ~Copyable {
   /// 3. Else keep them and the pivot; done if that reaches the target, else go on among the rest.
   ///
   /// - Complexity: linear in the number of candidates on average.
-  mutating func keepPreferred(reaching target: Double) {
-    var (low, high) = (0, count)
+  mutating func keepPreferred(from first: Int = 0, reaching target: Double) {
+    var (low, high) = (first, count)
     var kept = 0.0
     while low < high {
       let (pivot, before) = partition(low, high)

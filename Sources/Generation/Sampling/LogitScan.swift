@@ -35,34 +35,14 @@ enum LogitScan {
     for block in 0..<blocks {
       let lanes = base.loadUnaligned(fromByteOffset: block &* MemoryLayout<Lanes>.size, as: Lanes.self)
       guard any(lanes .>= Lanes(repeating: threshold)) else { continue }
-      for lane in 0..<Lanes.scalarCount where lanes[lane] >= threshold {
-        threshold = body(block &* Lanes.scalarCount &+ lane, lanes[lane])
+      let first = block &* Lanes.scalarCount
+      for token in first..<(first &+ Lanes.scalarCount) where logits[token] >= threshold {
+        threshold = body(token, logits[token])
       }
     }
     for token in (blocks &* Lanes.scalarCount)..<logits.count where logits[token] >= threshold {
       threshold = body(token, logits[token])
     }
-  }
-
-  /// Sum over all logits of `exp(scale * (logit - maximum))`.
-  static func mass(_ logits: UnsafeBufferPointer<Float>, maximum: Float, scale: Float) -> Double {
-    let base = UnsafeRawPointer(logits.baseAddress!)
-    let blocks = logits.count / Lanes.scalarCount
-    // Partial sums of few terms each, so that single precision loses nothing that matters.
-    let run = 64
-    var total = 0.0
-    for first in stride(from: 0, to: blocks, by: run) {
-      var sum = Lanes()
-      for block in first..<min(first &+ run, blocks) {
-        let lanes = base.loadUnaligned(fromByteOffset: block &* MemoryLayout<Lanes>.size, as: Lanes.self)
-        sum += exponential((lanes - Lanes(repeating: maximum)) * Lanes(repeating: scale))
-      }
-      total += Double(sum.sum())
-    }
-    for token in (blocks &* Lanes.scalarCount)..<logits.count {
-      total += Double(exponential(Lanes(repeating: (logits[token] - maximum) * scale))[0])
-    }
-    return total
   }
 
   /// `exp(x)` for `x <= 0`; below -87 it is 0.
