@@ -1,7 +1,8 @@
 extension Dim {
   /// A number that the value is never below when every symbol is at least `least`; nil when there is none.
   ///
-  /// Extents are never negative, so `least` 0 holds for every symbol and 1 for those of axes that are not empty.
+  /// Extents are never negative, so `least` 0 holds for every symbol and 1 for those of axes that are not
+  /// empty.
   public func lowerBound(symbolsAtLeast least: Int = 0) -> Int? {
     var sum = 0
     for term in terms {
@@ -32,13 +33,17 @@ extension Dim.Factor {
     switch self {
     case .symbol: return least
     case .floorDivide(let a, let b):
-      guard let divisor = b.constant, divisor > 0, let bound = a.lowerBound(symbolsAtLeast: least) else { return nil }
+      guard let divisor = b.constant, divisor > 0, let bound = a.lowerBound(symbolsAtLeast: least) else {
+        return nil
+      }
       return Dim.floorDivide(bound, divisor)
     case .maximum(let a, let b):
       let bounds = [a, b].compactMap { $0.lowerBound(symbolsAtLeast: least) }
       return bounds.max()
     case .minimum(let a, let b):
-      guard let x = a.lowerBound(symbolsAtLeast: least), let y = b.lowerBound(symbolsAtLeast: least) else { return nil }
+      guard let x = a.lowerBound(symbolsAtLeast: least), let y = b.lowerBound(symbolsAtLeast: least) else {
+        return nil
+      }
       return min(x, y)
     }
   }

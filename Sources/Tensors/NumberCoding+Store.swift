@@ -1,9 +1,11 @@
 extension NumberCoding {
   /// Writes element `index` of an array of `element`s.
   ///
-  /// Floats round to nearest even, 8-bit and 4-bit ones saturate; integers are truncated toward zero and lose their
-  /// high bits; anything but zero is a true `bool`.
-  public static func store(_ value: Double, _ base: UnsafeMutableRawPointer, _ element: ElementType, _ index: Int) {
+  /// Floats round to nearest even, 8-bit and 4-bit ones saturate; integers are truncated toward zero and lose
+  /// their high bits; anything but zero is a true `bool`.
+  public static func store(
+    _ value: Double, _ base: UnsafeMutableRawPointer, _ element: ElementType, _ index: Int
+  ) {
     switch element {
     case .f32: base.storeBytes(of: Float(value), toByteOffset: index * 4, as: Float.self)
     case .f64: base.storeBytes(of: value, toByteOffset: index * 8, as: Double.self)
@@ -22,13 +24,17 @@ extension NumberCoding {
   ) {
     switch element {
     case .i64, .u64: base.storeBytes(of: value, toByteOffset: index * 8, as: Int64.self)
-    case .i32, .u32: base.storeBytes(of: Int32(truncatingIfNeeded: value), toByteOffset: index * 4, as: Int32.self)
-    case .i16, .u16: base.storeBytes(of: Int16(truncatingIfNeeded: value), toByteOffset: index * 2, as: Int16.self)
+    case .i32, .u32:
+      base.storeBytes(of: Int32(truncatingIfNeeded: value), toByteOffset: index * 4, as: Int32.self)
+    case .i16, .u16:
+      base.storeBytes(of: Int16(truncatingIfNeeded: value), toByteOffset: index * 2, as: Int16.self)
     case .i8, .u8: base.storeBytes(of: Int8(truncatingIfNeeded: value), toByteOffset: index, as: Int8.self)
     case .u4: base.storeBytes(of: UInt8(truncatingIfNeeded: value & 15), toByteOffset: index, as: UInt8.self)
     case .u2: base.storeBytes(of: UInt8(truncatingIfNeeded: value & 3), toByteOffset: index, as: UInt8.self)
-    case .i4: base.storeBytes(of: Int8(truncatingIfNeeded: (value << 60) >> 60), toByteOffset: index, as: Int8.self)
-    case .i2: base.storeBytes(of: Int8(truncatingIfNeeded: (value << 62) >> 62), toByteOffset: index, as: Int8.self)
+    case .i4:
+      base.storeBytes(of: Int8(truncatingIfNeeded: (value << 60) >> 60), toByteOffset: index, as: Int8.self)
+    case .i2:
+      base.storeBytes(of: Int8(truncatingIfNeeded: (value << 62) >> 62), toByteOffset: index, as: Int8.self)
     case .bool: base.storeBytes(of: value == 0 ? 0 : 1, toByteOffset: index, as: UInt8.self)
     default: store(Double(value), base, element, index)
     }

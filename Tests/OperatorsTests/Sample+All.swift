@@ -1,7 +1,9 @@
 import Tensors
 
 extension Sample {
-  static let all: [Sample] = unary + binary + reductions + products + normalizations + composites
+  static let all: [Sample] =
+    unary + binary + reductions + products + normalizations + composites + movement + indexing + attentions
+    + quantizations
 
   private static let unary: [Sample] =
     [

@@ -2,17 +2,18 @@ import Tensors
 
 /// Scaled dot-product attention of grouped heads, with masks, windows and an optional cache.
 ///
-///     s[b, h, i, j] = softcap(scale * q[b, h, i, :] . k[b, g, j, :]) + mask[b, h, i, j]      g = h / (heads / kvHeads)
+///     s[b, h, i, j] = softcap(scale * q[b, h, i, :] . k[b, g, j, :]) + mask[b, h, i, j]
+///     g             = h / (heads / kvHeads)
 ///     y[b, h, i, :] = sum over allowed j of softmax(s[b, h, i, :])[j] * v[b, g, j, :]
 ///
-/// Operands: q, k, v, mask, past_key, past_value, nonpad_kv_seqlen; results: y, present_key, present_value, scores.
-/// Query `i` stands at position `p = offset + i` among the keys: `offset` is the length of the past, or
-/// `nonpad_kv_seqlen[b] - S`, or `T - S` with `queries_at_end`, else 0. Key `j` is allowed when
-/// `j <= p` (causal), `p - left <= j <= p + right` (window), `j < nonpad_kv_seqlen[b]`, and the mask is not false or
+/// Operands: q, k, v, mask, past_key, past_value, nonpad_kv_seqlen; results: y, present_key, present_value,
+/// scores. Query `i` stands at position `p = offset + i` among the keys: `offset` is the length of the past,
+/// or `nonpad_kv_seqlen[b] - S`, or `T - S` with `queries_at_end`, else 0. Key `j` is allowed when `j <= p`
+/// (causal), `p - left <= j <= p + right` (window), `j < nonpad_kv_seqlen[b]`, and the mask is not false or
 /// minus infinity. A row without an allowed key is zero.
 ///
-/// Keys and values may have any strides but along the head: a cache of larger capacity is read in place. Each row
-/// is accumulated in one order, whatever the number of rows or threads.
+/// Keys and values may have any strides but along the head: a cache of larger capacity is read in place. Each
+/// row is accumulated in one order, whatever the number of rows or threads.
 struct AttentionKernel: Kernel {
   var queryHeads: Int?
   var keyHeads: Int?
@@ -26,12 +27,15 @@ struct AttentionKernel: Kernel {
 
   static let entry = KernelEntry("attention", widensNarrowFloats: true) { attributes throws(KernelError) in
     let mode = attributes.int("qk_matmul_output_mode", default: 0)
-    guard (0...3).contains(mode) else { throw .invalid("'qk_matmul_output_mode' is \(mode), accepted are 0...3") }
+    guard (0...3).contains(mode) else {
+      throw .invalid("'qk_matmul_output_mode' is \(mode), accepted are 0...3")
+    }
     return AttentionKernel(
       queryHeads: attributes.int("q_num_heads"), keyHeads: attributes.int("kv_num_heads"),
       scale: attributes.float("scale"), softcap: attributes.float("softcap", default: 0),
       isCausal: attributes.bool("is_causal", default: false),
-      left: attributes.int("left_window_size", default: -1), right: attributes.int("right_window_size", default: -1),
+      left: attributes.int("left_window_size", default: -1),
+      right: attributes.int("right_window_size", default: -1),
       areQueriesAtEnd: attributes.bool("queries_at_end", default: false), scoresMode: mode)
   }
 
@@ -54,10 +58,12 @@ struct AttentionKernel: Kernel {
     }
     let (batch, headCount, rows, size) = (q.shape[0], q.shape[1], q.shape[2], q.shape[3])
     let (groups, keys) = (k.shape[1], k.shape[2])
-    guard k.shape[0] == batch, v.shape[0] == batch, k.shape[3] == size, v.shape[1] == groups, v.shape[2] == keys,
+    guard k.shape[0] == batch, v.shape[0] == batch, k.shape[3] == size, v.shape[1] == groups,
+      v.shape[2] == keys,
       groups > 0, headCount % groups == 0, k.element == q.element, v.element == q.element
     else {
-      throw .invalid("q \(q.shape.array), k \(k.shape.array) and v \(v.shape.array) do not fit as [B, heads, S, d]")
+      throw .invalid(
+        "q \(q.shape.array), k \(k.shape.array) and v \(v.shape.array) do not fit as [B, heads, S, d]")
     }
     let isFlat = call[0].rank == 3
     let valueSize = v.shape[3]
@@ -67,7 +73,9 @@ struct AttentionKernel: Kernel {
     let scoreShape = Extents([batch, headCount, rows, keys])
     let scores = call.isUsed(result: 3) ? call.allocate(3, q.element, scoreShape) : nil
     let valid = call.has(6) ? try call.integerBuffer(6) : nil
-    guard valid?.count ?? batch == batch else { throw .invalid("nonpad_kv_seqlen must have \(batch) entries") }
+    guard valid?.count ?? batch == batch else {
+      throw .invalid("nonpad_kv_seqlen must have \(batch) entries")
+    }
     let blocks = (rows + AttentionRows<T>.blockSize - 1) / AttentionRows<T>.blockSize
     let tasks = batch * headCount * blocks
     let scratchCount = AttentionRows<T>.scratchCount(size: size, keys: keys)
@@ -77,7 +85,8 @@ struct AttentionKernel: Kernel {
     let scale = scale.map { T($0) } ?? 1 / T(size).squareRoot()
     let past = call.optional(4)?.shape[2]
     let work = AttentionRows<T>(
-      q: q, k: k, v: v, y: isFlat ? Self.split(y, headCount) : y, mask: mask, scores: scores, scoresMode: scoresMode,
+      q: q, k: k, v: v, y: isFlat ? Self.split(y, headCount) : y, mask: mask, scores: scores,
+      scoresMode: scoresMode,
       scale: scale, softcap: T(softcap), isCausal: isCausal, left: left, right: right)
     call.resources.pool.forEach(tasks) { task in
       let (block, head, entry) = (task % blocks, task / blocks % headCount, task / blocks / headCount)
@@ -96,7 +105,9 @@ struct AttentionKernel: Kernel {
     case 4: return x
     case 3:
       guard let count, count > 0, x.shape[2] % count == 0 else {
-        throw .invalid("operand \(operand) is \(x.shape.array): the number of heads must be given and divide its last axis")
+        throw .invalid(
+          "operand \(operand) is \(x.shape.array): the number of heads must be given and divide its last axis"
+        )
       }
       return Self.split(x, count)
     default: throw .invalid("operand \(operand) has rank \(x.rank), accepted are 3 and 4")
@@ -119,7 +130,8 @@ struct AttentionKernel: Kernel {
       var expected = shape
       expected[2] = past.rank == 4 ? past.shape[2] : -1
       guard past.shape == expected, past.element == new.element else {
-        throw .invalid("the past is \(past.element)\(past.shape.array), the new entries \(new.element)\(shape.array)")
+        throw .invalid(
+          "the past is \(past.element)\(past.shape.array), the new entries \(new.element)\(shape.array)")
       }
       shape[2] += past.shape[2]
     }

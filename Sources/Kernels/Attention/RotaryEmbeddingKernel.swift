@@ -4,9 +4,9 @@ import Tensors
 ///
 ///     a' = cos * a - sin * b        b' = sin * a + cos * b
 ///
-/// Pairs are entries `i` and `i + d/2`, or `2i` and `2i + 1` when interleaved; the rest of the head stays. Operands: x
-/// `[B, S, heads * size]` or `[B, heads, S, size]`; cos and sin `[B or 1, S, d/2]`, or tables `[positions, d/2]` with
-/// position ids `[B or 1, S]`.
+/// Pairs are entries `i` and `i + d/2`, or `2i` and `2i + 1` when interleaved; the rest of the head stays.
+/// Operands: x `[B, S, heads * size]` or `[B, heads, S, size]`; cos and sin `[B or 1, S, d/2]`, or tables
+/// `[positions, d/2]` with position ids `[B or 1, S]`.
 struct RotaryEmbeddingKernel: Kernel {
   let isInterleaved: Bool
   let rotated: Int
@@ -14,7 +14,8 @@ struct RotaryEmbeddingKernel: Kernel {
 
   static let entry = KernelEntry("rotary_embedding", widensNarrowFloats: true) {
     RotaryEmbeddingKernel(
-      isInterleaved: $0.bool("interleaved", default: false), rotated: $0.int("rotary_embedding_dim", default: 0),
+      isInterleaved: $0.bool("interleaved", default: false),
+      rotated: $0.int("rotary_embedding_dim", default: 0),
       headCount: $0.int("num_heads", default: 0))
   }
 
@@ -26,23 +27,31 @@ struct RotaryEmbeddingKernel: Kernel {
     }
   }
 
-  private func run<T: BinaryFloatingPoint & BitwiseCopyable>(_ call: KernelCall, as type: T.Type) throws(KernelError) {
+  private func run<T: BinaryFloatingPoint & BitwiseCopyable>(_ call: KernelCall, as type: T.Type)
+    throws(KernelError)
+  {
     let y = call.allocate(0, call[0].element, call[0].shape)
     let (from, to) = (try heads(call[0]), try heads(y))
     let (batch, rows, count, size) = (from.shape[0], from.shape[1], from.shape[2], from.shape[3])
     let width = rotated == 0 ? size : rotated
     let (cosines, sines) = (call.contiguous(1), call.contiguous(2))
     guard width <= size, width % 2 == 0, cosines.rank >= 2, cosines.shape == sines.shape,
-      cosines.element == from.element, sines.element == from.element, cosines.shape[cosines.rank - 1] == width / 2
+      cosines.element == from.element, sines.element == from.element,
+      cosines.shape[cosines.rank - 1] == width / 2
     else {
-      throw .invalid("cos \(cosines.shape.array) and sin \(sines.shape.array) must have \(width / 2) columns for x \(call[0].shape.array)")
+      throw .invalid(
+        "cos \(cosines.shape.array) and sin \(sines.shape.array) must have \(width / 2) columns"
+          + " for x \(call[0].shape.array)"
+      )
     }
     let ids = call.has(3) ? try call.integerBuffer(3) : nil
     let angleRows = ids?.count ?? cosines.elementCount / max(1, width / 2)
     guard ids != nil || cosines.rank == 3, angleRows == batch * rows || angleRows == rows else {
       throw .invalid("there are \(angleRows) rows of angles for \(batch) x \(rows) positions")
     }
-    let (cosBase, sinBase) = (cosines.base.assumingMemoryBound(to: T.self), sines.base.assumingMemoryBound(to: T.self))
+    let (cosBase, sinBase) = (
+      cosines.base.assumingMemoryBound(to: T.self), sines.base.assumingMemoryBound(to: T.self)
+    )
     let (x, z) = (from.base.assumingMemoryBound(to: T.self), to.base.assumingMemoryBound(to: T.self))
     let (step, half) = (from.strides[3], width / 2)
     for entry in 0..<batch {

@@ -50,7 +50,8 @@ struct BitCastKernel: Kernel {
       if element.isInteger {
         NumberCoding.store(integer: Int64(bits), y.base, element, index)
       } else {
-        y.base.storeBytes(of: bits & UInt8((1 << element.packedBitCount) - 1), toByteOffset: index, as: UInt8.self)
+        y.base.storeBytes(
+          of: bits & UInt8((1 << element.packedBitCount) - 1), toByteOffset: index, as: UInt8.self)
       }
     }
   }

@@ -2,8 +2,8 @@ import Tensors
 
 /// Conversion of elements between any two types.
 ///
-/// - Floats to floats round to nearest even and overflow to infinity; 8-bit floats overflow to their largest value
-///   when saturating, else to infinity or NaN.
+/// - Floats to floats round to nearest even and overflow to infinity; 8-bit floats overflow to their largest
+///   value when saturating, else to infinity or NaN.
 /// - Floats to integers truncate toward zero; integers to integers lose their high bits.
 /// - Anything but zero is a true `bool`; `bool` becomes 0 or 1.
 enum Conversion {
@@ -43,9 +43,12 @@ enum Conversion {
     _ source: TensorView, _ from: Int, _ target: TensorView, _ to: Int, _ rounding: Rounding
   ) {
     switch (source.element, target.element) {
-    case (.i64, .f32): target.base.assumingMemoryBound(to: Float.self)[to] = Float(load(source, from, as: Int64.self))
-    case (.u64, .f32): target.base.assumingMemoryBound(to: Float.self)[to] = Float(load(source, from, as: UInt64.self))
-    case (.i64, let element) where !element.isFloatingPoint, (.u64, let element) where !element.isFloatingPoint:
+    case (.i64, .f32):
+      target.base.assumingMemoryBound(to: Float.self)[to] = Float(load(source, from, as: Int64.self))
+    case (.u64, .f32):
+      target.base.assumingMemoryBound(to: Float.self)[to] = Float(load(source, from, as: UInt64.self))
+    case (.i64, let element) where !element.isFloatingPoint,
+      (.u64, let element) where !element.isFloatingPoint:
       NumberCoding.store(integer: load(source, from, as: Int64.self), target.base, element, to)
     case (_, let element):
       let value = NumberCoding.load(source.base, source.element, from)
@@ -53,7 +56,8 @@ enum Conversion {
         NumberCoding.store(value, target.base, element, to)
         return
       }
-      let code = element == .f8e8m0
+      let code =
+        element == .f8e8m0
         ? powerOfTwo(Float(value), rounding)
         : NumberCoding.small(Float(value), element, saturate: rounding.saturates)
       target.base.storeBytes(of: code, toByteOffset: to, as: UInt8.self)
@@ -102,7 +106,9 @@ enum Conversion {
   private static func map<T: BitwiseCopyable, U: BitwiseCopyable>(
     _ source: TensorView, _ target: TensorView, _ function: (T) -> U
   ) {
-    let (from, to) = (source.base.assumingMemoryBound(to: T.self), target.base.assumingMemoryBound(to: U.self))
+    let (from, to) = (
+      source.base.assumingMemoryBound(to: T.self), target.base.assumingMemoryBound(to: U.self)
+    )
     StridedLoop(target.shape, target.strides, source.strides).forEachRow { row in
       for index in 0..<row.count {
         to[row.offset0 &+ index &* row.stride0] = function(from[row.offset1 &+ index &* row.stride1])

@@ -50,7 +50,9 @@ extension TensorView {
           sourceEnd += 1
         }
       }
-      for axis in source..<(sourceEnd - 1) where steps[axis] != steps[axis + 1] &* extents[axis + 1] { return nil }
+      for axis in source..<(sourceEnd - 1) where steps[axis] != steps[axis + 1] &* extents[axis + 1] {
+        return nil
+      }
       var step = steps[sourceEnd - 1]
       for axis in stride(from: targetEnd - 1, through: target, by: -1) {
         view.strides[axis] = step

@@ -47,7 +47,8 @@ struct GatherKernel: Kernel {
   }
 }
 
-/// `y[i, j, k] = x[i, indices[i, j, k], k]` for axis 1; the shapes may differ along the axis, `indices` may be smaller.
+/// `y[i, j, k] = x[i, indices[i, j, k], k]` for axis 1; the shapes may differ along the axis, `indices` may
+/// be smaller.
 struct GatherElementsKernel: Kernel {
   let axis: Int
 
@@ -73,7 +74,8 @@ struct GatherElementsKernel: Kernel {
   }
 }
 
-/// Slices picked by index tuples: `y[b.., i.., s..] = x[b.., indices[b.., i..]..., s..]`, `b` being `batch_dims` axes.
+/// Slices picked by index tuples: `y[b.., i.., s..] = x[b.., indices[b.., i..]..., s..]`, `b` being
+/// `batch_dims` axes.
 struct GatherNDKernel: Kernel {
   let batchAxes: Int
 
@@ -85,7 +87,8 @@ struct GatherNDKernel: Kernel {
       throw .invalid("\(batchAxes) batch axes and tuples of \(depth) do not fit data \(x.shape.array)")
     }
     for axis in 0..<batchAxes where x.shape[axis] != indexShape[axis] {
-      throw .invalid("batch axis \(axis) is \(x.shape[axis]) in the data and \(indexShape[axis]) in the indices")
+      throw .invalid(
+        "batch axis \(axis) is \(x.shape[axis]) in the data and \(indexShape[axis]) in the indices")
     }
     let indices = try call.integerBuffer(1)
     var (shape, slice) = (Extents(), TensorView(x.base, x.element, Extents(), strides: Extents()))

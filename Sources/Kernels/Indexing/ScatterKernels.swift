@@ -3,7 +3,8 @@ import Tensors
 enum ScatterKernels {
   static let entries: [KernelEntry] = [
     KernelEntry("scatter_elements", widensNarrowFloats: true) { attributes throws(KernelError) in
-      ScatterElementsKernel(axis: attributes.int("axis", default: 0), reduction: try ScatterReduction(attributes))
+      ScatterElementsKernel(
+        axis: attributes.int("axis", default: 0), reduction: try ScatterReduction(attributes))
     },
     KernelEntry("scatter_nd", widensNarrowFloats: true) { attributes throws(KernelError) in
       ScatterNDKernel(reduction: try ScatterReduction(attributes))
@@ -70,7 +71,9 @@ enum ScatterReduction: String, Sendable {
   private static func combine<T: BitwiseCopyable>(
     _ updates: TensorView, _ target: TensorView, as type: T.Type, _ function: (T, T) -> T
   ) {
-    let (to, from) = (target.base.assumingMemoryBound(to: T.self), updates.base.assumingMemoryBound(to: T.self))
+    let (to, from) = (
+      target.base.assumingMemoryBound(to: T.self), updates.base.assumingMemoryBound(to: T.self)
+    )
     StridedLoop(target.shape, target.strides, updates.strides).forEachRow { row in
       for index in 0..<row.count {
         let place = row.offset0 &+ index &* row.stride0
@@ -89,7 +92,8 @@ struct ScatterElementsKernel: Kernel {
     let (x, updates) = (call[0], call[2])
     let axis = try x.shape.axis(axis)
     guard call[1].shape == updates.shape, updates.rank == x.rank, updates.element == x.element else {
-      throw .invalid("indices \(call[1].shape.array) and updates \(updates.element)\(updates.shape.array) do not fit data "
+      throw .invalid(
+        "indices \(call[1].shape.array) and updates \(updates.element)\(updates.shape.array) do not fit data "
           + "\(x.element)\(x.shape.array)")
     }
     let indices = try call.integerBuffer(1)
@@ -174,7 +178,8 @@ struct TensorScatterKernel: Kernel {
     var expected = cache.shape
     expected[axis] = update.rank == cache.rank ? update.shape[axis] : -1
     guard update.shape == expected, update.element == cache.element, axis > 0 else {
-      throw .invalid("update \(update.element)\(update.shape.array) does not fit cache "
+      throw .invalid(
+        "update \(update.element)\(update.shape.array) does not fit cache "
           + "\(cache.element)\(cache.shape.array) along axis \(axis)")
     }
     let starts = call.has(2) ? try call.integerBuffer(2) : nil
@@ -193,9 +198,11 @@ struct TensorScatterKernel: Kernel {
       let from = update.narrowed(0, from: batch, count: 1)
       let first = isCircular ? start % capacity : start
       let head = min(count, capacity - first)
-      StridedCopy.run(from: from.narrowed(axis, from: 0, count: head), to: to.narrowed(axis, from: first, count: head))
       StridedCopy.run(
-        from: from.narrowed(axis, from: head, count: count - head), to: to.narrowed(axis, from: 0, count: count - head))
+        from: from.narrowed(axis, from: 0, count: head), to: to.narrowed(axis, from: first, count: head))
+      StridedCopy.run(
+        from: from.narrowed(axis, from: head, count: count - head),
+        to: to.narrowed(axis, from: 0, count: count - head))
     }
   }
 }

@@ -8,7 +8,8 @@ enum SelectionKernels {
   ]
 }
 
-/// `values[1]` where the new axis equals the index, `values[0]` elsewhere; indices outside of the depth match nowhere.
+/// `values[1]` where the new axis equals the index, `values[0]` elsewhere; indices outside of the depth match
+/// nowhere.
 struct OneHotKernel: Kernel {
   let axis: Int
 
@@ -18,11 +19,14 @@ struct OneHotKernel: Kernel {
       throw .invalid("'depth' must have 1 element and 'values' 2: off and on")
     }
     let count = Int(NumberCoding.load(depth.base, depth.element, 0))
-    guard count > 0, indices.rank < Extents.maximumRank else { throw .invalid("'depth' is \(count), accepted is 1 or more") }
+    guard count > 0, indices.rank < Extents.maximumRank else {
+      throw .invalid("'depth' is \(count), accepted is 1 or more")
+    }
     let axis = try indices.shape.inserting(count, at: 0).axis(axis)
     let y = call.allocate(0, values.element, indices.shape.inserting(count, at: axis))
     StridedCopy.run(
-      from: TensorView(values.base, values.element, y.shape, strides: Extents(repeating: 0, count: y.rank)), to: y)
+      from: TensorView(values.base, values.element, y.shape, strides: Extents(repeating: 0, count: y.rank)),
+      to: y)
     let size = values.element.byteCount
     let inner = y.shape.product((axis + 1)..<y.rank)
     for place in 0..<indices.elementCount {
@@ -63,7 +67,8 @@ struct CompressKernel: Kernel {
   func run(_ call: KernelCall) throws(KernelError) {
     let condition = call.contiguous(1)
     guard condition.rank == 1, condition.element == .bool else {
-      throw .invalid("the condition is \(condition.element)\(condition.shape.array), accepted is a vector of bool")
+      throw .invalid(
+        "the condition is \(condition.element)\(condition.shape.array), accepted is a vector of bool")
     }
     var x = call[0]
     if axis == nil {
@@ -71,13 +76,15 @@ struct CompressKernel: Kernel {
       x = TensorView(x.base, x.element, Extents([x.elementCount]))
     }
     let axis = try x.shape.axis(axis ?? 0)
-    let flags = UnsafeRawBufferPointer(start: condition.base, count: min(condition.elementCount, x.shape[axis]))
+    let flags = UnsafeRawBufferPointer(
+      start: condition.base, count: min(condition.elementCount, x.shape[axis]))
     var shape = x.shape
     shape[axis] = flags.count { $0 != 0 }
     let y = call.allocate(0, x.element, shape)
     var place = 0
     for (index, flag) in flags.enumerated() where flag != 0 {
-      StridedCopy.run(from: x.narrowed(axis, from: index, count: 1), to: y.narrowed(axis, from: place, count: 1))
+      StridedCopy.run(
+        from: x.narrowed(axis, from: index, count: 1), to: y.narrowed(axis, from: place, count: 1))
       place += 1
     }
   }

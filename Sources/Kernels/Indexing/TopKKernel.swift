@@ -1,6 +1,7 @@
 import Tensors
 
-/// The `k` largest (or smallest) elements along an axis and their positions, in order; equal ones by position.
+/// The `k` largest (or smallest) elements along an axis and their positions, in order; equal ones by
+/// position.
 struct TopKKernel: Kernel {
   let axis: Int
   let isLargest: Bool
@@ -31,7 +32,9 @@ struct TopKKernel: Kernel {
     }
   }
 
-  private func select<T: Comparable & BitwiseCopyable>(_ call: KernelCall, _ axis: Int, _ k: Int, as type: T.Type) {
+  private func select<T: Comparable & BitwiseCopyable>(
+    _ call: KernelCall, _ axis: Int, _ k: Int, as type: T.Type
+  ) {
     let x = call[0]
     var shape = x.shape
     shape[axis] = k
@@ -77,7 +80,8 @@ struct TopKKernel: Kernel {
 enum SelectionHeap {
   /// Fills `heap[0..<k]` with the first `k` numbers, in order.
   @inline(__always)
-  static func select(count: Int, k: Int, into heap: UnsafeMutablePointer<Int>, _ precedes: (Int, Int) -> Bool) {
+  static func select(count: Int, k: Int, into heap: UnsafeMutablePointer<Int>, _ precedes: (Int, Int) -> Bool)
+  {
     // The root is the last one kept; children precede their parents.
     func sink(_ start: Int, _ size: Int) {
       var place = start

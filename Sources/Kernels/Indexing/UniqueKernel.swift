@@ -1,13 +1,16 @@
 import Tensors
 
-/// The distinct slices of an axis (or elements, without one), with first positions, inverse positions and counts.
+/// The distinct slices of an axis (or elements, without one), with first positions, inverse positions and
+/// counts.
 ///
 /// Slices compare element by element; in the order of first appearance unless sorted.
 struct UniqueKernel: Kernel {
   let axis: Int?
   let isSorted: Bool
 
-  static let entry = KernelEntry("unique") { UniqueKernel(axis: $0.int("axis"), isSorted: $0.bool("sorted", default: true)) }
+  static let entry = KernelEntry("unique") {
+    UniqueKernel(axis: $0.int("axis"), isSorted: $0.bool("sorted", default: true))
+  }
 
   func run(_ call: KernelCall) throws(KernelError) {
     var x = call.contiguous(0)
@@ -29,7 +32,8 @@ struct UniqueKernel: Kernel {
     shape[axis] = order.count
     let y = call.allocate(0, x.element, shape)
     for (place, source) in order.enumerated() {
-      StridedCopy.run(from: x.narrowed(axis, from: source, count: 1), to: y.narrowed(axis, from: place, count: 1))
+      StridedCopy.run(
+        from: x.narrowed(axis, from: source, count: 1), to: y.narrowed(axis, from: place, count: 1))
     }
     let rank = Dictionary(uniqueKeysWithValues: order.enumerated().map { ($1, $0) })
     write(order, call, 1)
@@ -50,6 +54,8 @@ struct UniqueKernel: Kernel {
   private func write(_ values: [Int], _ call: KernelCall, _ result: Int) {
     guard call.isUsed(result: result) else { return }
     let y = call.allocate(result, .i64, Extents([values.count]))
-    values.withUnsafeBytes { y.base.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(y.base), byteCount: $0.count) }
+    values.withUnsafeBytes {
+      y.base.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(y.base), byteCount: $0.count)
+    }
   }
 }

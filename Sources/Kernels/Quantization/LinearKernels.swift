@@ -4,7 +4,8 @@ enum QuantizationKernels {
   static let entries: [KernelEntry] = [
     KernelEntry("dequantize_linear") {
       DequantizeLinearKernel(
-        axis: $0.int("axis", default: 1), blockSize: $0.int("block_size", default: 0), element: $0.element("output_dtype"))
+        axis: $0.int("axis", default: 1), blockSize: $0.int("block_size", default: 0),
+        element: $0.element("output_dtype"))
     },
     KernelEntry("quantize_linear") {
       QuantizeLinearKernel(
@@ -18,7 +19,8 @@ enum QuantizationKernels {
   ]
 }
 
-/// `y = (x - zero_point) * scale`, in f32 and then rounded to the result's type: `element`, or that of the scale.
+/// `y = (x - zero_point) * scale`, in f32 and then rounded to the result's type: `element`, or that of the
+/// scale.
 struct DequantizeLinearKernel: Kernel {
   let axis: Int
   let blockSize: Int
@@ -28,10 +30,12 @@ struct DequantizeLinearKernel: Kernel {
     let (x, scale) = (call.contiguous(0), call[1])
     let layout = try QuantizationLayout(x.shape, scale: scale, axis: axis, blockSize: blockSize)
     if let zero = call.optional(2), zero.elementCount != scale.elementCount {
-      throw .invalid("the zero points are \(zero.shape.array), the scales \(scale.shape.array): they must be as many")
+      throw .invalid(
+        "the zero points are \(zero.shape.array), the scales \(scale.shape.array): they must be as many")
     }
     let result = call.allocate(0, element ?? scale.element, x.shape)
-    let y = result.element == .f32
+    let y =
+      result.element == .f32
       ? result : TensorView(call.resources.scratch(byteCount: x.elementCount * 4), .f32, x.shape)
     let scales = call.quantizationNumbers(1)
     let zeros = call.has(2) ? call.quantizationNumbers(2) : nil
@@ -41,10 +45,14 @@ struct DequantizeLinearKernel: Kernel {
       let codes = call.resources.scratch(byteCount: 256 * 4).bindMemory(to: Float.self, capacity: 256)
       for code in 0..<256 { codes[code] = Self.number(UInt8(code), x.element) }
       dequantize(x, layout, scales, zeros, to) { (value: UInt8) in codes[Int(value)] }
-    case 2 where x.element == .i16: dequantize(x, layout, scales, zeros, to) { (value: Int16) in Float(value) }
-    case 2 where x.element == .u16: dequantize(x, layout, scales, zeros, to) { (value: UInt16) in Float(value) }
-    case 4 where x.element == .i32: dequantize(x, layout, scales, zeros, to) { (value: Int32) in Float(value) }
-    default: throw .element(x.element, of: "x", accepted: "integers up to 16 bits, i32 and 8-bit and 4-bit floats")
+    case 2 where x.element == .i16:
+      dequantize(x, layout, scales, zeros, to) { (value: Int16) in Float(value) }
+    case 2 where x.element == .u16:
+      dequantize(x, layout, scales, zeros, to) { (value: UInt16) in Float(value) }
+    case 4 where x.element == .i32:
+      dequantize(x, layout, scales, zeros, to) { (value: Int32) in Float(value) }
+    default:
+      throw .element(x.element, of: "x", accepted: "integers up to 16 bits, i32 and 8-bit and 4-bit floats")
     }
     if y.element != result.element { Conversion.run(from: y, to: result) }
   }
@@ -55,7 +63,8 @@ struct DequantizeLinearKernel: Kernel {
 
   @inline(__always)
   private func dequantize<T: BitwiseCopyable>(
-    _ x: TensorView, _ layout: QuantizationLayout, _ scales: UnsafePointer<Float>, _ zeros: UnsafePointer<Float>?,
+    _ x: TensorView, _ layout: QuantizationLayout, _ scales: UnsafePointer<Float>,
+    _ zeros: UnsafePointer<Float>?,
     _ to: UnsafeMutablePointer<Float>, _ decode: (T) -> Float
   ) {
     let from = x.base.assumingMemoryBound(to: T.self)
@@ -71,8 +80,8 @@ struct DequantizeLinearKernel: Kernel {
 
 /// `y = saturate(round(x / scale) + zero_point)`, ties to even.
 ///
-/// The quotient is rounded to `precision`, or the scale's type. The result has the zero point's type, `element`, or u8;
-/// 8-bit and 4-bit floats round the quotient itself.
+/// The quotient is rounded to `precision`, or the scale's type. The result has the zero point's type,
+/// `element`, or u8; 8-bit and 4-bit floats round the quotient itself.
 struct QuantizeLinearKernel: Kernel {
   let axis: Int
   let blockSize: Int
@@ -85,7 +94,8 @@ struct QuantizeLinearKernel: Kernel {
     let layout = try QuantizationLayout(x.shape, scale: scale, axis: axis, blockSize: blockSize)
     let zero = call.optional(2)
     if let zero, zero.elementCount != scale.elementCount {
-      throw .invalid("the zero points are \(zero.shape.array), the scales \(scale.shape.array): they must be as many")
+      throw .invalid(
+        "the zero points are \(zero.shape.array), the scales \(scale.shape.array): they must be as many")
     }
     let target = zero?.element ?? element ?? .u8
     let isFloat = target.isFloatingPoint && target.byteCount == 1 && target != .f8e8m0

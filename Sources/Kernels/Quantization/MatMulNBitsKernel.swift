@@ -2,9 +2,9 @@ import Tensors
 
 /// `y = a . dequantize(b)^T + bias` with weights of 2, 4 or 8 bits in blocks along K.
 ///
-/// Operands: a `[..., K]`; b u8 `[N, blocks, blockSize * bits / 8]`; scales `[N, blocks]`; zero points (default
-/// `2^(bits - 1)`); group indices, which are refused; bias `[N]`. A weight row is dequantized once and multiplied with
-/// every row of a, in f32 and one fixed order.
+/// Operands: a `[..., K]`; b u8 `[N, blocks, blockSize * bits / 8]`; scales `[N, blocks]`; zero points
+/// (default `2^(bits - 1)`); group indices, which are refused; bias `[N]`. A weight row is dequantized once
+/// and multiplied with every row of a, in f32 and one fixed order.
 struct MatMulNBitsKernel: Kernel {
   let depth: Int
   let columns: Int
@@ -14,7 +14,8 @@ struct MatMulNBitsKernel: Kernel {
   static let entry = KernelEntry("matmul_nbits", widensNarrowFloats: true) { attributes throws(KernelError) in
     let bits = attributes.int("bits", default: 4)
     guard [2, 4, 8].contains(bits) else { throw .unsupported("'bits' is \(bits), accepted are 2, 4 and 8") }
-    guard let depth = attributes.int("K"), let columns = attributes.int("N"), let block = attributes.int("block_size"),
+    guard let depth = attributes.int("K"), let columns = attributes.int("N"),
+      let block = attributes.int("block_size"),
       depth > 0, columns > 0, block > 0, block * bits % 8 == 0
     else { throw .invalid("attributes 'K', 'N' and 'block_size' must be positive, blocks be whole bytes") }
     return MatMulNBitsKernel(depth: depth, columns: columns, bits: bits, blockSize: block)
@@ -31,13 +32,19 @@ struct MatMulNBitsKernel: Kernel {
     guard a.element == .f32, a.rank >= 1, a.shape[a.rank - 1] == depth else {
       throw .invalid("a is \(a.element)\(a.shape.array), accepted is f32 with \(depth) columns")
     }
-    guard b.element == .u8, b.elementCount == columns * rowBytes, call[2].elementCount == columns * blocks else {
-      throw .invalid("b \(b.element)\(b.shape.array) with scales \(call[2].shape.array) is not [\(columns), \(blocks), \(blockSize * bits / 8)]")
+    guard b.element == .u8, b.elementCount == columns * rowBytes, call[2].elementCount == columns * blocks
+    else {
+      throw .invalid(
+        "b \(b.element)\(b.shape.array) with scales \(call[2].shape.array) is not"
+          + " [\(columns), \(blocks), \(blockSize * bits / 8)]"
+      )
     }
     if call.has(4) { throw .unsupported("group indices 'g_idx' are not supported") }
     let weights = PackedBlocks(
-      data: b, rowBytes: rowBytes, columns: depth, bits: bits, blockSize: blockSize, scales: call.quantizationNumbers(2),
-      zeros: try call.packedZeros(3, rows: columns, blocks: blocks, bits: bits, missing: Float(1 << (bits - 1))))
+      data: b, rowBytes: rowBytes, columns: depth, bits: bits, blockSize: blockSize,
+      scales: call.quantizationNumbers(2),
+      zeros: try call.packedZeros(
+        3, rows: columns, blocks: blocks, bits: bits, missing: Float(1 << (bits - 1))))
     let bias = call.has(5) ? call.quantizationNumbers(5) : nil
     var shape = a.shape
     shape[a.rank - 1] = columns

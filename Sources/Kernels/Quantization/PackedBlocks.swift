@@ -2,8 +2,9 @@ import Tensors
 
 /// Rows of small integers with a scale, and possibly a zero point, per block of consecutive ones.
 ///
-/// Integers of 2, 4 or 8 bits are packed into bytes, the first in the low bits, or lie one per byte. Zero points are
-/// packed like the integers, each row starting at a byte, or lie one per scale, integers or floats.
+/// Integers of 2, 4 or 8 bits are packed into bytes, the first in the low bits, or lie one per byte. Zero
+/// points are packed like the integers, each row starting at a byte, or lie one per scale, integers or
+/// floats.
 struct PackedBlocks: @unchecked Sendable {  // points at operands, which no kernel writes
   /// Elements and scales of one row.
   let columns: Int, blocks: Int
@@ -26,7 +27,8 @@ struct PackedBlocks: @unchecked Sendable {  // points at operands, which no kern
   ///   - data: u8 with packed integers, or a narrow integer type; the last axis holds a row, dense.
   ///   - scales: one per block, row by row.
   init(
-    data: TensorView, rowBytes: Int, columns: Int, bits: Int, blockSize: Int, scales: UnsafePointer<Float>, zeros: Zeros
+    data: TensorView, rowBytes: Int, columns: Int, bits: Int, blockSize: Int, scales: UnsafePointer<Float>,
+    zeros: Zeros
   ) {
     self.columns = columns
     self.blockSize = blockSize
@@ -81,13 +83,16 @@ extension KernelCall {
   /// The zero points in an optional operand: packed when u8 of fewer than 8 bits, else one per scale.
   ///
   /// - Parameter missing: what an absent operand means.
-  func packedZeros(_ operand: Int, rows: Int, blocks: Int, bits: Int, missing: Float) throws(KernelError) -> PackedBlocks.Zeros {
+  func packedZeros(_ operand: Int, rows: Int, blocks: Int, bits: Int, missing: Float) throws(KernelError)
+    -> PackedBlocks.Zeros
+  {
     guard has(operand) else { return .constant(missing) }
     let view = contiguous(operand)
     let rowBytes = (blocks * bits + 7) / 8
     let isPacked = view.element == .u8
     guard view.elementCount == rows * (isPacked ? rowBytes : blocks) else {
-      throw .invalid("the zero points are \(view.element)\(view.shape.array) for \(rows) rows of \(blocks) blocks")
+      throw .invalid(
+        "the zero points are \(view.element)\(view.shape.array) for \(rows) rows of \(blocks) blocks")
     }
     if isPacked { return .packed(view.base.assumingMemoryBound(to: UInt8.self), rowBytes: rowBytes) }
     return .perScale(quantizationNumbers(operand))

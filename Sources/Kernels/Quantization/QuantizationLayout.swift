@@ -25,7 +25,8 @@ struct QuantizationLayout {
     let fits = isBlocked ? scale.shape == expected : scale.rank == 1 && scale.shape[0] == extent
     guard fits else {
       throw .invalid(
-        "scale \(scale.shape.array) does not fit \(shape.array): accepted are a scalar, one per position of axis \(axis), and "
+        "scale \(scale.shape.array) does not fit \(shape.array): accepted are a scalar, one per position"
+          + " of axis \(axis), and "
           + "with 'block_size' \(expected.array)")
     }
   }
@@ -53,8 +54,11 @@ extension KernelCall {
   func quantizationNumbers(_ operand: Int) -> UnsafePointer<Float> {
     let view = contiguous(operand)
     if view.element == .f32 { return UnsafePointer(view.base.assumingMemoryBound(to: Float.self)) }
-    let numbers = resources.scratch(byteCount: view.elementCount * 4).bindMemory(to: Float.self, capacity: view.elementCount)
-    for index in 0..<view.elementCount { numbers[index] = Float(NumberCoding.load(view.base, view.element, index)) }
+    let numbers = resources.scratch(byteCount: view.elementCount * 4).bindMemory(
+      to: Float.self, capacity: view.elementCount)
+    for index in 0..<view.elementCount {
+      numbers[index] = Float(NumberCoding.load(view.base, view.element, index))
+    }
     return UnsafePointer(numbers)
   }
 }

@@ -57,15 +57,21 @@ struct RangeKernel: Kernel {
   private func floats<T: BinaryFloatingPoint & BitwiseCopyable>(_ call: KernelCall, as type: T.Type)
     throws(KernelError)
   {
-    let (start, limit, delta) = (call[0].base.load(as: T.self), call[1].base.load(as: T.self), call[2].base.load(as: T.self))
+    let (start, limit, delta) = (
+      call[0].base.load(as: T.self), call[1].base.load(as: T.self), call[2].base.load(as: T.self)
+    )
     let count = ((limit - start) / delta).rounded(.up)
-    guard count.isFinite, count < 1e15 else { throw .invalid("start, limit and delta give \(count) elements") }
+    guard count.isFinite, count < 1e15 else {
+      throw .invalid("start, limit and delta give \(count) elements")
+    }
     let y = call.allocate(0, call[0].element, Extents([max(0, Int(count))]))
     let to = y.base.assumingMemoryBound(to: T.self)
     for index in 0..<y.shape[0] { to[index] = start + T(index) * delta }
   }
 
-  private func integers<T: FixedWidthInteger & SignedInteger & BitwiseCopyable>(_ call: KernelCall, as type: T.Type)
+  private func integers<T: FixedWidthInteger & SignedInteger & BitwiseCopyable>(
+    _ call: KernelCall, as type: T.Type
+  )
     throws(KernelError)
   {
     let (start, limit) = (Int(call[0].base.load(as: T.self)), Int(call[1].base.load(as: T.self)))

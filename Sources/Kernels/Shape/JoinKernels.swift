@@ -27,7 +27,8 @@ struct ConcatKernel: Kernel {
       expected[axis] = next.rank == shape.count ? next.shape[axis] : 0
       guard next.shape == expected, next.element == first.element else {
         throw .invalid(
-          "operand \(index) is \(next.element)\(next.shape.array), operand 0 is \(first.element)\(first.shape.array): "
+          "operand \(index) is \(next.element)\(next.shape.array), operand 0 is"
+            + " \(first.element)\(first.shape.array): "
             + "they may differ along axis \(axis) only")
       }
       shape[axis] += next.shape[axis]
@@ -54,9 +55,11 @@ struct SplitKernel: Kernel {
     var start = 0
     if call.has(1) {
       let sizes = try call.integerBuffer(1)
-      guard sizes.count == call.resultCount, sizes.reduce(0, +) == extent, sizes.allSatisfy({ $0 >= 0 }) else {
+      guard sizes.count == call.resultCount, sizes.reduce(0, +) == extent, sizes.allSatisfy({ $0 >= 0 })
+      else {
         throw .invalid(
-          "sizes \(Array(sizes)) do not split axis \(axis) of extent \(extent) into \(call.resultCount) parts")
+          "sizes \(Array(sizes)) do not split axis \(axis) of extent \(extent) into \(call.resultCount) parts"
+        )
       }
       for (index, size) in sizes.enumerated() {
         call.alias(index, x.narrowed(axis, from: start, count: size))

@@ -2,9 +2,9 @@ import Tensors
 
 /// Extends or crops axes.
 ///
-/// Operands: data, pads (all begins, then all ends; negative ones crop), the constant (default 0), axes (default:
-/// all). Modes: `constant`; `edge` repeats the border; `reflect` mirrors without it; `wrap` continues on the
-/// other side.
+/// Operands: data, pads (all begins, then all ends; negative ones crop), the constant (default 0), axes
+/// (default: all). Modes: `constant`; `edge` repeats the border; `reflect` mirrors without it; `wrap`
+/// continues on the other side.
 struct PadKernel: Kernel {
   enum Mode: String { case constant, reflect, edge, wrap }
   let mode: Mode
@@ -23,14 +23,17 @@ struct PadKernel: Kernel {
     let axes = call.has(3) ? try call.integerBuffer(3) : nil
     let count = axes?.count ?? x.rank
     guard pads.count == 2 * count else {
-      throw .invalid("'pads' has \(pads.count) entries, accepted are \(2 * count): a begin and an end per axis")
+      throw .invalid(
+        "'pads' has \(pads.count) entries, accepted are \(2 * count): a begin and an end per axis")
     }
     var (shape, begins) = (x.shape, Extents(repeating: 0, count: x.rank))
     for index in 0..<count {
       let axis = try x.shape.axis(axes?[index] ?? index)
       begins[axis] = pads[index]
       shape[axis] = x.shape[axis] + pads[index] + pads[index + count]
-      guard shape[axis] >= 0 else { throw .invalid("axis \(axis) of extent \(x.shape[axis]) is cropped below 0") }
+      guard shape[axis] >= 0 else {
+        throw .invalid("axis \(axis) of extent \(x.shape[axis]) is cropped below 0")
+      }
     }
     var maps: [[Int]] = []
     for axis in 0..<x.rank {
@@ -43,7 +46,9 @@ struct PadKernel: Kernel {
     let y = call.allocate(0, x.element, shape)
     let zero: UInt64 = 0
     withUnsafeBytes(of: zero) { zero in
-      MappedCopy.run(from: x, to: y, maps: maps, fill: call.optional(2).map { UnsafeRawPointer($0.base) } ?? zero.baseAddress)
+      MappedCopy.run(
+        from: x, to: y, maps: maps,
+        fill: call.optional(2).map { UnsafeRawPointer($0.base) } ?? zero.baseAddress)
     }
   }
 

@@ -9,7 +9,8 @@ enum RearrangeKernels {
       try BlockRearrangement.make(attributes, isDepthToSpace: false)
     },
     KernelEntry("reverse_sequence") {
-      ReverseSequenceKernel(batchAxis: $0.int("batch_axis", default: 1), timeAxis: $0.int("time_axis", default: 0))
+      ReverseSequenceKernel(
+        batchAxis: $0.int("batch_axis", default: 1), timeAxis: $0.int("time_axis", default: 0))
     },
     KernelEntry("trilu") { TriluKernel(keepsUpper: $0.bool("upper", default: true)) },
   ]
@@ -88,7 +89,8 @@ struct ReverseSequenceKernel: Kernel {
       }
       let rest = x.shape[time] - length
       StridedCopy.run(
-        from: from.narrowed(time, from: length, count: rest), to: to.narrowed(time, from: length, count: rest))
+        from: from.narrowed(time, from: length, count: rest), to: to.narrowed(time, from: length, count: rest)
+      )
     }
   }
 }
@@ -110,12 +112,8 @@ struct TriluKernel: Kernel {
         let diagonal = min(max(row &+ k, -1), columns)
         let cleared = keepsUpper ? 0..<max(0, diagonal) : min(columns, diagonal + 1)..<columns
         let start = (matrix * rows + row) * columns + cleared.lowerBound
-        memsetZero(y.base + start * size, cleared.count * size)
+        (y.base + start * size).initializeMemory(as: UInt8.self, repeating: 0, count: cleared.count * size)
       }
     }
-  }
-
-  private func memsetZero(_ base: UnsafeMutableRawPointer, _ count: Int) {
-    base.initializeMemory(as: UInt8.self, repeating: 0, count: count)
   }
 }

@@ -21,7 +21,8 @@ extension KernelCall {
 
 /// The same elements in row-major order under the shape in operand 1.
 ///
-/// `-1` stands for what the count leaves, `0` for the operand's extent at that place unless zeros are allowed.
+/// `-1` stands for what the count leaves, `0` for the operand's extent at that place unless zeros are
+/// allowed.
 struct ReshapeKernel: Kernel {
   let allowsZero: Bool
 
@@ -36,7 +37,9 @@ struct ReshapeKernel: Kernel {
     for (axis, extent) in target.enumerated() {
       var value = extent
       if extent == 0, !allowsZero {
-        guard axis < x.rank else { throw .invalid("shape entry \(axis) is 0, the operand has rank \(x.rank)") }
+        guard axis < x.rank else {
+          throw .invalid("shape entry \(axis) is 0, the operand has rank \(x.rank)")
+        }
         value = x.shape[axis]
       }
       if extent == -1 {
@@ -49,7 +52,8 @@ struct ReshapeKernel: Kernel {
     }
     if inferred >= 0 { shape[inferred] = known == 0 ? 0 : x.elementCount / known }
     guard shape.product == x.elementCount else {
-      throw .invalid("shape \(x.shape.array) of \(x.elementCount) elements does not reshape to \(Array(target))")
+      throw .invalid(
+        "shape \(x.shape.array) of \(x.elementCount) elements does not reshape to \(Array(target))")
     }
     call.reshape(x, to: shape)
   }
@@ -78,7 +82,8 @@ struct SqueezeKernel: Kernel {
       for axis in try call.integerBuffer(1) {
         let axis = try x.shape.axis(axis)
         guard x.shape[axis] == 1 else {
-          throw .invalid("axis \(axis) of \(x.shape.array) has extent \(x.shape[axis]), only 1 can be squeezed")
+          throw .invalid(
+            "axis \(axis) of \(x.shape.array) has extent \(x.shape[axis]), only 1 can be squeezed")
         }
         drops[axis] = 1
       }
@@ -100,7 +105,8 @@ struct UnsqueezeKernel: Kernel {
     let x = call[0]
     let axes = try call.integerBuffer(1)
     guard x.rank + axes.count <= Extents.maximumRank else {
-      throw .unsupported("the result has rank \(x.rank + axes.count), accepted is up to \(Extents.maximumRank)")
+      throw .unsupported(
+        "the result has rank \(x.rank + axes.count), accepted is up to \(Extents.maximumRank)")
     }
     var inserted = Extents(repeating: 0, count: x.rank + axes.count)
     for axis in axes {

@@ -2,8 +2,8 @@ import Tensors
 
 /// A view of every `step`-th position between `start` and `end` of some axes.
 ///
-/// Operands: data, starts, ends, axes (default: the leading ones), steps (default 1). Negative bounds count from the
-/// back; bounds are clamped to the axis, as Python does.
+/// Operands: data, starts, ends, axes (default: the leading ones), steps (default 1). Negative bounds count
+/// from the back; bounds are clamped to the axis, as Python does.
 struct SliceKernel: Kernel {
   static let entry = KernelEntry("slice", aliasing: 0) { _ in SliceKernel() }
 
@@ -28,7 +28,8 @@ struct SliceKernel: Kernel {
   }
 
   /// The first position and the number of positions after clamping.
-  private static func range(_ start: Int, _ end: Int, _ step: Int, _ extent: Int) -> (start: Int, count: Int) {
+  private static func range(_ start: Int, _ end: Int, _ step: Int, _ extent: Int) -> (start: Int, count: Int)
+  {
     func clamp(_ bound: Int, _ range: ClosedRange<Int>) -> Int {
       let value = bound < 0 ? bound &+ extent : bound
       return min(max(value, range.lowerBound), range.upperBound)

@@ -6,11 +6,11 @@ import Tensors
 ///     s = softcap(scale * q . k) + mask          y = softmax(s over allowed keys) . v
 ///
 /// Operands are `[B, heads, S, d]`, or `[B, S, heads * d]` with the head counts as attributes. `past_key` and
-/// `past_value` are joined in front of k and v, and the joined ones are results 1 and 2. Result 3 holds scores: raw
-/// (mode 0), after softcap (1), after the mask (2), or probabilities (3).
+/// `past_value` are joined in front of k and v, and the joined ones are results 1 and 2. Result 3 holds
+/// scores: raw (mode 0), after softcap (1), after the mask (2), or probabilities (3).
 ///
-/// `queries_at_end` is an addition to ONNX's attributes: query `i` stands at key position `T - S + i`, as it does after
-/// ``decompose(_:into:)`` has moved the joining out of the node.
+/// `queries_at_end` is an addition to ONNX's attributes: query `i` stands at key position `T - S + i`, as it
+/// does after ``decompose(_:into:)`` has moved the joining out of the node.
 struct Attention: Operator {
   let schema = OperatorSchema(
     "attention", "softmax(softcap(scale * q k^T) + mask) v per head, over past and new keys.",
@@ -28,7 +28,9 @@ struct Attention: Operator {
     guard call.has(4) == call.has(5) else {
       throw OperatorError("'past_key' and 'past_value' must be given together")
     }
-    if call.has(4), call.has(6) { throw OperatorError("'nonpad_kv_seqlen' excludes 'past_key' and 'past_value'") }
+    if call.has(4), call.has(6) {
+      throw OperatorError("'nonpad_kv_seqlen' excludes 'past_key' and 'past_value'")
+    }
     return [
       ValueFact(element, shapes.result),
       ValueFact(element, [shapes.batch, shapes.keyHeads, shapes.keys, shapes.headSize]),
@@ -41,7 +43,8 @@ struct Attention: Operator {
     let facts = operands.map { $0.map { ValueFact($0) } }
     let call = InferenceCall(facts, attributes, resultCount: results.count, symbols: SymbolSource())
     let written = results.compactMap { $0 }
-    let bytes = (operands.compactMap { $0 } + written).map { $0.elementCount * $0.element.byteCount }.reduce(Dim(0), +)
+    let bytes = (operands.compactMap { $0 } + written).map { $0.elementCount * $0.element.byteCount }.reduce(
+      Dim(0), +)
     guard let s = try? AttentionShapes(call) else { return Work(flops: 0, bytes: bytes) }
     let products = s.batch * s.queryHeads * s.rows * s.keys
     return Work(flops: products * 2 * (s.headSize + s.valueSize), bytes: bytes)
@@ -69,8 +72,11 @@ struct Attention: Operator {
       attributes["q_num_heads"] = nil
       attributes["kv_num_heads"] = nil
     }
-    let names: [String?] = ["attention", nil, nil, node.results.count > 3 && node.results[3] != nil ? "scores" : nil]
-    let results = try builder.add("attention", [query, key, value, node.operands[3]], attributes, names: names)
+    let names: [String?] = [
+      "attention", nil, nil, node.results.count > 3 && node.results[3] != nil ? "scores" : nil,
+    ]
+    let results = try builder.add(
+      "attention", [query, key, value, node.operands[3]], attributes, names: names)
     var y = results[0]!
     if builder.type(q).rank == 3 {
       y = try builder("transpose", y, attributes: ["perm": .ints([0, 2, 1, 3])])
@@ -82,14 +88,19 @@ struct Attention: Operator {
   private static func joined(
     _ past: ValueID, _ new: ValueID, _ node: Node, into builder: inout GraphBuilder
   ) throws(OperatorError) -> ValueID {
-    let entries = builder.type(new).rank == 3
+    let entries =
+      builder.type(new).rank == 3
       ? try heads(new, node.attributes.int("kv_num_heads"), into: &builder) : new
     return try builder("concat", past, entries, attributes: ["axis": .int(2)])
   }
 
   /// `[B, S, heads * d]` as `[B, heads, S, d]`.
-  static func heads(_ x: ValueID, _ count: Int?, into builder: inout GraphBuilder) throws(OperatorError) -> ValueID {
-    guard let count, count > 0 else { throw OperatorError("the number of heads must be given for flat operands") }
+  static func heads(_ x: ValueID, _ count: Int?, into builder: inout GraphBuilder) throws(OperatorError)
+    -> ValueID
+  {
+    guard let count, count > 0 else {
+      throw OperatorError("the number of heads must be given for flat operands")
+    }
     let split = try builder("reshape", x, builder.constant([0, 0, count, -1]))
     return try builder("transpose", split, attributes: ["perm": .ints([0, 2, 1, 3])])
   }
@@ -120,11 +131,15 @@ struct AttentionShapes {
       count = past.shape[2] + count
     }
     keys = count
-    result = try call.type(0).rank == 3 ? [batch, rows, queryHeads * valueSize] : [batch, queryHeads, rows, valueSize]
+    result =
+      try call.type(0).rank == 3
+      ? [batch, rows, queryHeads * valueSize] : [batch, queryHeads, rows, valueSize]
   }
 
   /// An operand's dims as `[B, heads, S, d]`.
-  private static func heads(_ call: InferenceCall, _ operand: Int, _ attribute: String) throws(OperatorError) -> [Dim] {
+  private static func heads(_ call: InferenceCall, _ operand: Int, _ attribute: String) throws(OperatorError)
+    -> [Dim]
+  {
     let x = try call.type(operand)
     if x.rank == 4 { return x.shape }
     guard x.rank == 3, let count = call.attributes.int(attribute), count > 0 else {

@@ -7,28 +7,33 @@ import Tensors
 ///     q', k'   = rotary_embedding(q and k, cos, sin, P ..< P + S)         with do_rotary
 ///     y, present_key, present_value = attention(q', k', v, bias, past_key, past_value) {is_causal, window}
 ///
-/// `P` is the length of the past as given. Rows of the batch are unpadded: `seqlens_k` and `total_sequence_length` say
-/// what the shapes say, and are not read. A window of W lets a query see itself and the W - 1 keys before it;
-/// `sliding_window_cache` changes what a caller may drop from the cache, not the result.
+/// `P` is the length of the past as given. Rows of the batch are unpadded: `seqlens_k` and
+/// `total_sequence_length` say what the shapes say, and are not read. A window of W lets a query see itself
+/// and the W - 1 keys before it; `sliding_window_cache` changes what a caller may drop from the cache, not
+/// the result.
 struct GroupQueryAttention: Operator {
   let schema = OperatorSchema(
     "group_query_attention", "Causal attention of grouped heads over a cache, with rotary positions.",
     operands: [
-      "query", "key?", "value?", "past_key?", "past_value?", "seqlens_k?", "total_sequence_length?", "cos?", "sin?",
+      "query", "key?", "value?", "past_key?", "past_value?", "seqlens_k?", "total_sequence_length?", "cos?",
+      "sin?",
       "position_ids?", "attention_bias?", "head_sink?", "k_scale?", "v_scale?",
     ],
     results: 1...4,
     attributes: [
-      "num_heads!": .int, "kv_num_heads!": .int, "scale": .float, "softcap": .float, "local_window_size": .int,
+      "num_heads!": .int, "kv_num_heads!": .int, "scale": .float, "softcap": .float,
+      "local_window_size": .int,
       "do_rotary": .int, "rotary_interleaved": .int, "smooth_softmax": .int, "qk_output": .int,
-      "sliding_window_cache": .int, "k_quant_type": .string, "v_quant_type": .string, "kv_cache_bit_width": .int,
+      "sliding_window_cache": .int, "k_quant_type": .string, "v_quant_type": .string,
+      "kv_cache_bit_width": .int,
     ])
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
     let (heads, groups) = (try call.requiredInt("num_heads"), try call.requiredInt("kv_num_heads"))
     let query = try call.type(0)
     guard query.rank == 3, heads > 0, groups > 0, heads % groups == 0 else {
-      throw OperatorError("the query is \(query) with \(heads) heads over \(groups), accepted is [B, S, heads * d]")
+      throw OperatorError(
+        "the query is \(query) with \(heads) heads over \(groups), accepted is [B, S, heads * d]")
     }
     let isPacked = !call.has(1)
     let size = query.shape[2] / Dim(isPacked ? heads + 2 * groups : heads)
@@ -36,8 +41,10 @@ struct GroupQueryAttention: Operator {
     if call.has(3) { keys = try call.type(3).shape[2] + keys }
     let cache = [query.shape[0], Dim(groups), keys, size]
     return [
-      ValueFact(query.element, [query.shape[0], query.shape[1], size * heads]), ValueFact(query.element, cache),
-      ValueFact(query.element, cache), ValueFact(query.element, [query.shape[0], Dim(heads), query.shape[1], keys]),
+      ValueFact(query.element, [query.shape[0], query.shape[1], size * heads]),
+      ValueFact(query.element, cache),
+      ValueFact(query.element, cache),
+      ValueFact(query.element, [query.shape[0], Dim(heads), query.shape[1], keys]),
     ]
   }
 
@@ -73,7 +80,9 @@ struct GroupQueryAttention: Operator {
     if window > 0 { attributes["left_window_size"] = .int(window - 1) }
     return try builder.add(
       "attention", [query, key, value, operand(10), operand(3), operand(4)], attributes,
-      names: node.results.enumerated().map { index, result in result.map { _ in ["y", "key", "value"][index] } })
+      names: node.results.enumerated().map { index, result in
+        result.map { _ in ["y", "key", "value"][index] }
+      })
   }
 
   private func refuseUnsupported(_ node: Node) throws(OperatorError) {
@@ -81,7 +90,9 @@ struct GroupQueryAttention: Operator {
     if node.operands.count > 11, node.operands[11...].contains(where: { $0 != nil }) {
       throw OperatorError("operands 'head_sink', 'k_scale' and 'v_scale' are not supported")
     }
-    if attributes.int("smooth_softmax", default: 0) > 0 { throw OperatorError("'smooth_softmax' is not supported") }
+    if attributes.int("smooth_softmax", default: 0) > 0 {
+      throw OperatorError("'smooth_softmax' is not supported")
+    }
     if attributes.int("kv_cache_bit_width", default: 0) > 0 {
       throw OperatorError("a quantized cache ('kv_cache_bit_width') is not supported")
     }
@@ -93,13 +104,16 @@ struct GroupQueryAttention: Operator {
     _ node: Node, _ heads: Int, _ groups: Int, into builder: inout GraphBuilder
   ) throws(OperatorError) -> (ValueID, ValueID, ValueID)? {
     guard let query = node.operands[0] else { return nil }
-    if node.operands.count > 2, let key = node.operands[1], let value = node.operands[2] { return (query, key, value) }
+    if node.operands.count > 2, let key = node.operands[1], let value = node.operands[2] {
+      return (query, key, value)
+    }
     guard let width = builder.type(query).shape[2].constant else {
       throw OperatorError("the packed query is \(builder.type(query)): its last axis must be an integer")
     }
     let size = width / (heads + 2 * groups)
     let sizes = builder.constant([heads * size, groups * size, groups * size])
-    let parts = try builder.add("split", [query, sizes], Attributes(["axis": .int(-1)]), names: ["q", "k", "v"])
+    let parts = try builder.add(
+      "split", [query, sizes], Attributes(["axis": .int(-1)]), names: ["q", "k", "v"])
     return (parts[0]!, parts[1]!, parts[2]!)
   }
 

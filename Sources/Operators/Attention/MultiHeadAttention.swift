@@ -1,7 +1,8 @@
 import GraphIR
 import Tensors
 
-/// `com.microsoft` MultiHeadAttention with separate, flat query, key and value: `attention` under other names.
+/// `com.microsoft` MultiHeadAttention with separate, flat query, key and value: `attention` under other
+/// names.
 struct MultiHeadAttention: Operator {
   let schema = OperatorSchema(
     "multi_head_attention", "attention with as many key heads as query heads.",
@@ -16,7 +17,8 @@ struct MultiHeadAttention: Operator {
     let heads = try call.requiredInt("num_heads")
     let (query, key, value) = (try call.type(0), try call.type(1), try call.type(2))
     guard query.rank == 3, key.rank == 3, value.rank == 3, heads > 0 else {
-      throw OperatorError("query, key and value are \(query), \(key), \(value): accepted are [B, S, heads * d]")
+      throw OperatorError(
+        "query, key and value are \(query), \(key), \(value): accepted are [B, S, heads * d]")
     }
     var keys = key.shape[1]
     if call.has(6) { keys = try call.type(6).shape[2] + keys }
@@ -31,7 +33,9 @@ struct MultiHeadAttention: Operator {
 
   func decompose(_ node: Node, into builder: inout GraphBuilder) throws(OperatorError) -> [ValueID?]? {
     func operand(_ index: Int) -> ValueID? { index < node.operands.count ? node.operands[index] : nil }
-    let refused = [(3, "bias"), (4, "key_padding_mask"), (8, "past_sequence_length"), (9, "cache_indirection")]
+    let refused = [
+      (3, "bias"), (4, "key_padding_mask"), (8, "past_sequence_length"), (9, "cache_indirection"),
+    ]
     for (index, name) in refused where operand(index) != nil {
       throw OperatorError("operand '\(name)' is not supported")
     }
@@ -43,7 +47,9 @@ struct MultiHeadAttention: Operator {
     if let scale = node.attributes.float("scale"), scale != 0 { attributes["scale"] = .float(scale) }
     return try builder.add(
       "attention", [operand(0), operand(1), operand(2), operand(5), operand(6), operand(7)], attributes,
-      names: node.results.enumerated().map { index, result in result.map { _ in ["y", "key", "value", "scores"][index] } })
+      names: node.results.enumerated().map { index, result in
+        result.map { _ in ["y", "key", "value", "scores"][index] }
+      })
   }
 }
 

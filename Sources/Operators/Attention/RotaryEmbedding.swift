@@ -25,19 +25,22 @@ struct RotaryEmbedding: Operator {
   }
 }
 
-/// `com.microsoft` RotaryEmbedding: tables and positions in another order; one position id is the first position.
+/// `com.microsoft` RotaryEmbedding: tables and positions in another order; one position id is the first
+/// position.
 struct MicrosoftRotaryEmbedding: Operator {
   let schema = OperatorSchema(
     "microsoft_rotary_embedding", "rotary_embedding with operands x, position_ids, cos and sin tables.",
     operands: ["x", "position_ids", "cos", "sin"],
     attributes: [
-      "interleaved": .int, "num_heads": .int, "rotary_embedding_dim": .int, "scale": .float, "is_packed_batching": .int,
+      "interleaved": .int, "num_heads": .int, "rotary_embedding_dim": .int, "scale": .float,
+      "is_packed_batching": .int,
     ])
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] { [ValueFact(try call.type(0))] }
 
   func decompose(_ node: Node, into builder: inout GraphBuilder) throws(OperatorError) -> [ValueID?]? {
-    guard let x = node.operands[0], var ids = node.operands[1], let cos = node.operands[2], let sin = node.operands[3]
+    guard let x = node.operands[0], var ids = node.operands[1], let cos = node.operands[2],
+      let sin = node.operands[3]
     else { return nil }
     guard !node.attributes.bool("is_packed_batching", default: false) else {
       throw OperatorError("'is_packed_batching' is not supported")
@@ -77,7 +80,9 @@ enum RotaryPositions {
   }
 
   /// The extent of one axis as an i64 scalar.
-  static func size(of x: ValueID, axis: Int, into builder: inout GraphBuilder) throws(OperatorError) -> ValueID {
+  static func size(of x: ValueID, axis: Int, into builder: inout GraphBuilder) throws(OperatorError)
+    -> ValueID
+  {
     let extent = try builder("shape", x, attributes: ["start": .int(axis), "end": .int(axis + 1)])
     return try builder("squeeze", extent, builder.constant([0]))
   }

@@ -8,7 +8,9 @@ enum CastingOperators {
   /// Tracked content after a conversion: integers that surely fit, truth values of known numbers.
   static func content(_ content: [Dim]?, from source: ElementType, to target: ElementType) -> [Dim]? {
     guard let content, !source.isFloatingPoint, !target.isFloatingPoint else { return nil }
-    if target == source || target == .i64 || (target == .i32 && source != .u32) { return content.map(wrapped(to: target)) }
+    if target == source || target == .i64 || (target == .i32 && source != .u32) {
+      return content.map(wrapped(to: target))
+    }
     var converted: [Dim] = []
     for dim in content {
       guard let value = dim.constant else { return nil }
@@ -36,7 +38,9 @@ struct Cast: Operator {
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
     let x = try call.type(0)
-    guard let element = call.attributes.element("to") else { throw OperatorError("attribute 'to' is missing") }
+    guard let element = call.attributes.element("to") else {
+      throw OperatorError("attribute 'to' is missing")
+    }
     let content = CastingOperators.content(call.content(0), from: x.element, to: element)
     return [ValueFact(TensorType(element, x.shape), content: content)]
   }
@@ -63,7 +67,9 @@ struct BitCast: Operator {
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
     let x = try call.type(0)
-    guard let element = call.attributes.element("to") else { throw OperatorError("attribute 'to' is missing") }
+    guard let element = call.attributes.element("to") else {
+      throw OperatorError("attribute 'to' is missing")
+    }
     guard element.packedBitCount == x.element.packedBitCount else {
       throw OperatorError("\(x.element) and \(element) have different widths")
     }

@@ -43,7 +43,9 @@ struct GatherElements: Operator {
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
     let (x, indices) = (try call.type(0), try call.type(1))
-    guard x.rank == indices.rank else { throw OperatorError("x is \(x) and indices \(indices), accepted are equal ranks") }
+    guard x.rank == indices.rank else {
+      throw OperatorError("x is \(x) and indices \(indices), accepted are equal ranks")
+    }
     _ = try ShapeRules.axis(call.attributes.int("axis", default: 0), rank: x.rank)
     return [ValueFact(x.element, indices.shape)]
   }
@@ -52,7 +54,8 @@ struct GatherElements: Operator {
 /// Slices picked by index tuples: `y[b.., i.., s..] = x[b.., indices[b.., i..]..., s..]`.
 struct GatherND: Operator {
   let schema = OperatorSchema(
-    "gather_nd", "Slices picked by the index tuples in the last axis of 'indices', after 'batch_dims' common axes.",
+    "gather_nd",
+    "Slices picked by the index tuples in the last axis of 'indices', after 'batch_dims' common axes.",
     operands: ["x", "indices"], attributes: ["batch_dims": .int])
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {

@@ -4,7 +4,8 @@ import Tensors
 /// `values[1]` where the new axis equals the index, `values[0]` elsewhere.
 struct OneHot: Operator {
   let schema = OperatorSchema(
-    "one_hot", "values[1] where the position on the new 'axis' of extent depth is the index, values[0] elsewhere.",
+    "one_hot",
+    "values[1] where the position on the new 'axis' of extent depth is the index, values[0] elsewhere.",
     operands: ["indices", "depth", "values"], attributes: ["axis": .int])
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
@@ -45,7 +46,9 @@ struct NonZero: Operator {
       return [ValueFact(.i64, [Dim(x.rank), call.unknownDim()])]
     }
     let places = known.elements.indices.filter { known.elements[$0].constant != 0 }
-    guard known.elements.allSatisfy({ $0.constant != nil }), places.count * x.rank <= ValueFact.maximumContentCount else {
+    guard known.elements.allSatisfy({ $0.constant != nil }),
+      places.count * x.rank <= ValueFact.maximumContentCount
+    else {
       return [ValueFact(.i64, [Dim(x.rank), call.unknownDim()])]
     }
     var content: [Dim] = []
@@ -74,21 +77,29 @@ struct Compress: Operator {
   }
 }
 
-/// The distinct slices of an axis (or elements, without one), with first positions, inverse positions and counts.
+/// The distinct slices of an axis (or elements, without one), with first positions, inverse positions and
+/// counts.
 struct Unique: Operator {
   let schema = OperatorSchema(
-    "unique", "The distinct slices of 'axis' (or elements), their first positions, each slice's place, and counts.",
+    "unique",
+    "The distinct slices of 'axis' (or elements), their first positions, each slice's place, and counts.",
     operands: ["x"], results: 1...4, attributes: ["axis": .int, "sorted": .int])
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
     let x = try call.type(0)
     let count = call.unknownDim()
     guard let axis = call.attributes.int("axis") else {
-      return [ValueFact(x.element, [count]), ValueFact(.i64, [count]), ValueFact(.i64, [x.elementCount]), ValueFact(.i64, [count])]
+      return [
+        ValueFact(x.element, [count]), ValueFact(.i64, [count]), ValueFact(.i64, [x.elementCount]),
+        ValueFact(.i64, [count]),
+      ]
     }
     var shape = x.shape
     let resolved = try ShapeRules.axis(axis, rank: x.rank)
     shape[resolved] = count
-    return [ValueFact(x.element, shape), ValueFact(.i64, [count]), ValueFact(.i64, [x.shape[resolved]]), ValueFact(.i64, [count])]
+    return [
+      ValueFact(x.element, shape), ValueFact(.i64, [count]), ValueFact(.i64, [x.shape[resolved]]),
+      ValueFact(.i64, [count]),
+    ]
   }
 }

@@ -26,7 +26,9 @@ extension InferenceCall {
     var axes: [Int] = []
     for axis in integers {
       let resolved = try ShapeRules.axis(axis, rank: rank)
-      guard !axes.contains(resolved) else { throw OperatorError("axes \(integers) name axis \(resolved) twice") }
+      guard !axes.contains(resolved) else {
+        throw OperatorError("axes \(integers) name axis \(resolved) twice")
+      }
       axes.append(resolved)
     }
     return axes
@@ -41,7 +43,9 @@ extension InferenceCall {
   /// Checks that operands have one element type.
   func requireEqualElements(_ first: Int, _ second: Int) throws(OperatorError) {
     let (a, b) = (try type(first).element, try type(second).element)
-    guard a == b else { throw OperatorError("operand \(first) is \(a) and operand \(second) is \(b), they must be equal") }
+    guard a == b else {
+      throw OperatorError("operand \(first) is \(a) and operand \(second) is \(b), they must be equal")
+    }
   }
 }
 

@@ -9,7 +9,8 @@ struct MatMulNBits: Operator {
     "matmul_nbits", "a times the transpose of block-quantized b, plus bias.",
     operands: ["a", "b", "scales", "zero_points?", "g_idx?", "bias?"],
     attributes: [
-      "K!": .int, "N!": .int, "bits": .int, "block_size!": .int, "accuracy_level": .int, "weight_prepacked": .int,
+      "K!": .int, "N!": .int, "bits": .int, "block_size!": .int, "accuracy_level": .int,
+      "weight_prepacked": .int,
     ])
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
@@ -40,11 +41,13 @@ struct MatMulNBits: Operator {
     var weight = try builder(
       "gather_block_quantized", rows, indices, scales, operand(3),
       attributes: [
-        "bits": .int(node.attributes.int("bits", default: 4)), "block_size": .int(block), "gather_axis": .int(0),
+        "bits": .int(node.attributes.int("bits", default: 4)), "block_size": .int(block),
+        "gather_axis": .int(0),
         "quantize_axis": .int(1),
       ])
     if depth % block != 0 {
-      weight = try builder("slice", weight, builder.constant([0]), builder.constant([depth]), builder.constant([1]))
+      weight = try builder(
+        "slice", weight, builder.constant([0]), builder.constant([depth]), builder.constant([1]))
     }
     let transposed = try builder("transpose", weight, attributes: ["perm": .ints([1, 0])])
     let product = try builder("matmul", a, transposed)

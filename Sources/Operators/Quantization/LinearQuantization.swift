@@ -4,7 +4,8 @@ import Tensors
 /// `y = (x - zero_point) * scale`; one scale, one per position of an axis, or one per block along it.
 struct DequantizeLinear: Operator {
   let schema = OperatorSchema(
-    "dequantize_linear", "(x - zero_point) * scale, with one scale, one per position of 'axis', or one per block.",
+    "dequantize_linear",
+    "(x - zero_point) * scale, with one scale, one per position of 'axis', or one per block.",
     operands: ["x", "scale", "zero_point?"],
     attributes: ["axis": .int, "block_size": .int, "output_dtype": .element])
 
@@ -15,7 +16,8 @@ struct DequantizeLinear: Operator {
   }
 }
 
-/// `y = saturate(round(x / scale) + zero_point)`, ties to even; the result has the zero point's type, default u8.
+/// `y = saturate(round(x / scale) + zero_point)`, ties to even; the result has the zero point's type, default
+/// u8.
 struct QuantizeLinear: Operator {
   let schema = OperatorSchema(
     "quantize_linear", "saturate(round(x / scale) + zero_point), ties to even.",
@@ -35,7 +37,8 @@ struct QuantizeLinear: Operator {
 /// Quantizes to u8 over the operand's own range: codes, scale and zero point.
 struct DynamicQuantizeLinear: Operator {
   let schema = OperatorSchema(
-    "dynamic_quantize_linear", "u8 codes over x's own range, which is made to hold zero; its scale and zero point.",
+    "dynamic_quantize_linear",
+    "u8 codes over x's own range, which is made to hold zero; its scale and zero point.",
     operands: ["x"], results: 1...3)
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
@@ -56,7 +59,9 @@ struct QLinearMatMul: Operator {
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
     let (a, b) = (try call.type(0), try call.type(3))
     let element = try call.type(7).element
-    guard a.rank >= 1, b.rank >= 1 else { throw OperatorError("a is \(a) and b is \(b), accepted is rank 1 and up") }
+    guard a.rank >= 1, b.rank >= 1 else {
+      throw OperatorError("a is \(a) and b is \(b), accepted is rank 1 and up")
+    }
     let lead = try ShapeRules.broadcast(Array(a.shape.dropLast(2)), Array(b.shape.dropLast(2)))
     let rows = a.rank > 1 ? [a.shape[a.rank - 2]] : []
     let columns = b.rank > 1 ? [b.shape[b.rank - 1]] : []
@@ -103,6 +108,7 @@ enum QuantizationRules {
 /// Operators that map between numbers and small codes.
 enum QuantizationOperators {
   static let all: [any Operator] = [
-    QuantizeLinear(), DequantizeLinear(), DynamicQuantizeLinear(), QLinearMatMul(), MatMulNBits(), GatherBlockQuantized(),
+    QuantizeLinear(), DequantizeLinear(), DynamicQuantizeLinear(), QLinearMatMul(), MatMulNBits(),
+    GatherBlockQuantized(),
   ]
 }

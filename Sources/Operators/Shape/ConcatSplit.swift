@@ -13,13 +13,17 @@ struct Concat: Operator {
     for index in call.operands.indices.dropFirst() {
       let next = try call.type(index)
       guard next.rank == first.rank, next.element == first.element else {
-        throw OperatorError("operand \(index) is \(next), operand 0 is \(first): they may differ along axis \(axis) only")
+        throw OperatorError(
+          "operand \(index) is \(next), operand 0 is \(first): they may differ along axis \(axis) only")
       }
       for other in shape.indices where other != axis {
         if let a = shape[other].constant, let b = next.shape[other].constant, a != b {
-          throw OperatorError("operand \(index) is \(next), operand 0 is \(first): they may differ along axis \(axis) only")
+          throw OperatorError(
+            "operand \(index) is \(next), operand 0 is \(first): they may differ along axis \(axis) only")
         }
-        if shape[other].constant == nil, next.shape[other].constant != nil { shape[other] = next.shape[other] }
+        if shape[other].constant == nil, next.shape[other].constant != nil {
+          shape[other] = next.shape[other]
+        }
       }
       shape[axis] = shape[axis] + next.shape[axis]
     }
@@ -48,7 +52,8 @@ struct Split: Operator {
     let axis = try ShapeRules.axis(call.attributes.int("axis", default: 0), rank: x.rank)
     let sizes = try sizes(call, of: x.shape[axis])
     guard sizes.count == call.resultCount else {
-      throw OperatorError("the axis is split into \(sizes.count) parts, the node has \(call.resultCount) results")
+      throw OperatorError(
+        "the axis is split into \(sizes.count) parts, the node has \(call.resultCount) results")
     }
     var start = 0
     var facts: [ValueFact] = []
@@ -56,7 +61,8 @@ struct Split: Operator {
       var shape = x.shape
       shape[axis] = size
       var fact = ValueFact(x.element, shape)
-      if x.rank == 1, let content = call.content(0), let count = size.constant, start + count <= content.count {
+      if x.rank == 1, let content = call.content(0), let count = size.constant, start + count <= content.count
+      {
         fact.content = Array(content[start..<(start + count)])
         start += count
       }

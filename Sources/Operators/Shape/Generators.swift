@@ -18,7 +18,9 @@ struct ConstantOfShape: Operator {
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
     let value = call.attributes.tensor("value")
-    if let value, value.elementCount != 1 { throw OperatorError("'value' is \(value.type), accepted is one element") }
+    if let value, value.elementCount != 1 {
+      throw OperatorError("'value' is \(value.type), accepted is one element")
+    }
     let result = TensorType(value?.element ?? .f32, try call.shapeOperand(0))
     guard let value, let known = Graph.trackedContent(of: value), let count = result.elementCount.constant,
       count <= ValueFact.maximumContentCount
@@ -45,7 +47,9 @@ struct NumberRange: Operator {
     var count = magnitude == 1 ? span : (span + (magnitude - 1)) / Dim(magnitude)
     if !span.isAtLeast(0, symbolsAtLeast: 1) { count = Dim.maximum(count, 0) }
     let result = TensorType(element, [count])
-    guard let extent = count.constant, extent <= ValueFact.maximumContentCount else { return [ValueFact(result)] }
+    guard let extent = count.constant, extent <= ValueFact.maximumContentCount else {
+      return [ValueFact(result)]
+    }
     return [ValueFact(result, content: (0..<extent).map { start + Dim($0 * step) })]
   }
 }

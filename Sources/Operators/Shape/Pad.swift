@@ -4,14 +4,16 @@ import Tensors
 /// Extends or crops axes: `y.shape[a] = begin[a] + x.shape[a] + end[a]`.
 struct Pad: Operator {
   let schema = OperatorSchema(
-    "pad", "Extends axes (or crops them, where negative) with a constant, the border, its mirror or the other side.",
+    "pad",
+    "Extends axes (or crops them, where negative) with a constant, the border, its mirror or the other side.",
     operands: ["x", "pads", "constant?", "axes?"], attributes: ["mode": .string])
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
     let x = try call.type(0)
     let axes = call.has(3) ? try call.axes(3, rank: x.rank)! : Array(0..<x.rank)
     guard try call.vectorCount(1) == 2 * axes.count else {
-      throw OperatorError("'pads' is \(try call.type(1)), accepted is a begin and an end for each of \(axes.count) axes")
+      throw OperatorError(
+        "'pads' is \(try call.type(1)), accepted is a begin and an end for each of \(axes.count) axes")
     }
     let pads = call.content(1)
     var shape = x.shape
@@ -30,7 +32,9 @@ struct CenterCropPad: Operator {
 
   private func axes(_ attributes: Attributes, rank: Int) throws(OperatorError) -> [Int] {
     var axes: [Int] = []
-    for axis in attributes.ints("axes") ?? Array(0..<rank) { axes.append(try ShapeRules.axis(axis, rank: rank)) }
+    for axis in attributes.ints("axes") ?? Array(0..<rank) {
+      axes.append(try ShapeRules.axis(axis, rank: rank))
+    }
     return axes
   }
 

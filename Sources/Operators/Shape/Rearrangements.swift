@@ -4,7 +4,8 @@ import Tensors
 /// Moves blocks of `b` by `b` positions from channels to space: `[N, C, H, W] -> [N, C/b2, H*b, W*b]`.
 struct DepthToSpace: Operator {
   let schema = OperatorSchema(
-    "depth_to_space", "Moves blocks of positions from channels to space: [N, C, H, W] -> [N, C/b2, H*b, W*b].",
+    "depth_to_space",
+    "Moves blocks of positions from channels to space: [N, C, H, W] -> [N, C/b2, H*b, W*b].",
     operands: ["x"], attributes: ["blocksize!": .int, "mode": .string])
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
@@ -19,7 +20,8 @@ struct DepthToSpace: Operator {
 /// Moves blocks of `b` by `b` positions from space to channels: `[N, C, H, W] -> [N, C*b2, H/b, W/b]`.
 struct SpaceToDepth: Operator {
   let schema = OperatorSchema(
-    "space_to_depth", "Moves blocks of positions from space to channels: [N, C, H, W] -> [N, C*b2, H/b, W/b].",
+    "space_to_depth",
+    "Moves blocks of positions from space to channels: [N, C, H, W] -> [N, C*b2, H/b, W/b].",
     operands: ["x"], attributes: ["blocksize!": .int, "mode": .string])
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {

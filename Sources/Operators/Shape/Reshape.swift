@@ -3,8 +3,8 @@ import Tensors
 
 /// The same elements in row-major order under the shape in operand 1.
 ///
-/// `-1` stands for what the count leaves: the product of the operand's dims divided by the other entries, after
-/// common dims are cancelled. `0` copies the operand's dim at that place unless `allowzero`.
+/// `-1` stands for what the count leaves: the product of the operand's dims divided by the other entries,
+/// after common dims are cancelled. `0` copies the operand's dim at that place unless `allowzero`.
 struct Reshape: Operator {
   let schema = OperatorSchema(
     "reshape", "The same elements in row-major order under another shape; -1 is inferred, 0 copies a dim.",
@@ -21,7 +21,9 @@ struct Reshape: Operator {
         guard axis < x.rank else { throw OperatorError("shape entry \(axis) is 0, the operand is \(x)") }
         shape[axis] = x.shape[axis]
       case -1:
-        guard inferred == nil else { throw OperatorError("shape \(ShapeRules.list(shape)) has more than one -1") }
+        guard inferred == nil else {
+          throw OperatorError("shape \(ShapeRules.list(shape)) has more than one -1")
+        }
         inferred = axis
       case let extent? where extent < 0:
         throw OperatorError("shape entry \(axis) is \(extent), accepted are -1 and up")

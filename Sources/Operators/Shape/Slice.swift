@@ -3,11 +3,13 @@ import Tensors
 
 /// Every `step`-th position between `start` and `end` of some axes; bounds are clamped as Python does.
 ///
-/// Symbolic bounds are compared with the axis where the difference has a known sign, otherwise the clamp stays in the
-/// dim as `min` and `max`. A symbol stands for an extent: never negative, and not 0 when a bound is -1 or 1.
+/// Symbolic bounds are compared with the axis where the difference has a known sign, otherwise the clamp
+/// stays in the dim as `min` and `max`. A symbol stands for an extent: never negative, and not 0 when a bound
+/// is -1 or 1.
 struct Slice: Operator {
   let schema = OperatorSchema(
-    "slice", "Every step-th position of start..<end along axes; negative bounds count from the back, all are clamped.",
+    "slice",
+    "Every step-th position of start..<end along axes; negative bounds count from the back, all are clamped.",
     operands: ["x", "starts", "ends", "axes?", "steps?"])
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
@@ -15,7 +17,9 @@ struct Slice: Operator {
     let count = try call.vectorCount(1)
     let axes = try call.axes(3, rank: x.rank) ?? Array(0..<count)
     let steps = call.has(4) ? call.integers(4) : Array(repeating: 1, count: count)
-    guard axes.count == count, count <= x.rank, steps?.count ?? count == count, try call.vectorCount(2) == count else {
+    guard axes.count == count, count <= x.rank, steps?.count ?? count == count,
+      try call.vectorCount(2) == count
+    else {
       throw OperatorError("starts, ends, axes and steps must have equal lengths of at most the rank of \(x)")
     }
     let (starts, ends) = (call.content(1), call.content(2))
@@ -52,7 +56,7 @@ struct Slice: Operator {
   static func range(_ start: Dim, _ end: Dim, _ step: Int, _ extent: Dim) -> (first: Dim, count: Dim)? {
     if step > 0 {
       guard let first = clamped(start, extent), let last = clamped(end, extent) else { return nil }
-      return (first, ceilQuotient(difference(last, first), step))
+      return (first, ceilQuotient(count(from: first, to: last, extent, start: start), step))
     }
     if let begin = start.constant, let end = end.constant, let extent = extent.constant {
       return backwardRange(begin, end, step, extent)
@@ -95,10 +99,15 @@ struct Slice: Operator {
     return position.isAtLeast(extent) ? extent : Dim.minimum(position, extent)
   }
 
-  private static func difference(_ last: Dim, _ first: Dim) -> Dim {
+  /// Positions of `first..<last`, both of which lie in `0...extent`.
+  private static func count(from first: Dim, to last: Dim, _ extent: Dim, start: Dim) -> Dim {
+    if last == extent {
+      guard let value = start.constant, value < 0, first.constant == nil else { return extent - first }
+      return extent.isAtLeast(Dim(-value), symbolsAtLeast: 1) ? Dim(-value) : Dim.minimum(Dim(-value), extent)
+    }
+    if first == Dim(0) { return last }
     let count = last - first
     if count.isAtLeast(0, symbolsAtLeast: 1) { return count }
-    if let value = count.constant { return Dim(max(0, value)) }
     return Dim(0).isAtLeast(count) ? Dim(0) : Dim.maximum(count, 0)
   }
 
