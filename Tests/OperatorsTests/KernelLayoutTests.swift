@@ -13,11 +13,12 @@ import Testing
     let empty = TensorView(UnsafeMutableRawPointer(bitPattern: 64)!, .u8, Extents())
     let memory = Memory()
     let resources = Resources(pool: ThreadPool(threadCount: 1))
-    var table = operands.map { $0?.view ?? empty } + [empty]
+    let evaluated = try sample.evaluate()
+    var table = operands.map { $0?.view ?? empty } + evaluated.map { _ in empty }
     let operandIDs = operands.indices.map { operands[$0] == nil ? Int32(-1) : Int32($0) }
     try table.withUnsafeMutableBufferPointer { table in
       try operandIDs.withUnsafeBufferPointer { operandIDs in
-        try [Int32(operands.count)].withUnsafeBufferPointer { resultIDs in
+        try evaluated.indices.map { Int32(operands.count + $0) }.withUnsafeBufferPointer { resultIDs in
           let call = KernelCall(
             table: table.baseAddress!, operandIDs: operandIDs, resultIDs: resultIDs, memory: memory,
             resources: resources)
@@ -25,7 +26,7 @@ import Testing
         }
       }
     }
-    let expected = try #require(try sample.evaluate()[0])
+    let expected = try #require(evaluated[0])
     let actual = Tensor(expected.element, expected.shape)
     let result = table[operands.count]
     #expect(result.shape.array == expected.shape)

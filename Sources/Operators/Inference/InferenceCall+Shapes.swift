@@ -11,6 +11,7 @@ extension InferenceCall {
   /// The length of a vector operand, which must be known.
   func vectorCount(_ operand: Int) throws(OperatorError) -> Int {
     let type = try type(operand)
+    if type.rank == 1, let content = content(operand) { return content.count }
     guard type.rank == 1, let count = type.shape[0].constant else {
       throw OperatorError("operand \(operand) is \(type), accepted is a vector of known length")
     }
