@@ -67,7 +67,14 @@ public struct OperatorSchema: Sendable {
 public struct OperatorError: Error, CustomStringConvertible, Sendable {
   /// Lower case: what was found and what would be accepted.
   public let message: String
-  public init(_ message: String) { self.message = message }
+  /// Whether the operands are legal and only not implemented.
+  public let isUnsupported: Bool
+
+  public init(_ message: String, isUnsupported: Bool = false) {
+    self.message = message
+    self.isUnsupported = isUnsupported
+  }
+
   public var description: String { message }
 }
 

@@ -118,6 +118,9 @@ struct GraphImporter {
     if let values { results = values } else { results = try add(translation) }
     for (name, value) in zip(node.outputs, results) {
       guard !name.isEmpty, let value else { continue }
+      guard builder.type(value).rank <= Extents.maximumRank else {
+        throw .unsupported("gives \(builder.type(value)), accepted are at most \(Extents.maximumRank) axes")
+      }
       scope[name] = value
     }
     refine(node.outputs)
@@ -136,7 +139,9 @@ struct GraphImporter {
       return try builder.add(node.mnemonic, node.operands, attributes, names: node.results)
     } catch {
       let operands = node.operands.map { $0.map { "\(builder.type($0))" } ?? "absent" }
-      throw .invalid("\(error.message); operands are \(operands.joined(separator: ", "))")
+      throw ImportError(
+        error.isUnsupported ? .unsupported : .invalid,
+        "\(error.message); operands are \(operands.joined(separator: ", "))")
     }
   }
 

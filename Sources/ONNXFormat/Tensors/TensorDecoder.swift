@@ -19,7 +19,7 @@ struct TensorDecoder {
     var count = 1
     for dim in tensor.dims {
       let (product, overflow) = count.multipliedReportingOverflow(by: dim)
-      guard dim >= 0, !overflow, product <= Int.max / 16 else {
+      guard dim >= 0, !overflow, product <= Int.max / 128 else {  // their bits must be countable
         throw ONNXFormatError("has shape \(tensor.dims), accepted are extents that are not negative and can be held")
       }
       count = product

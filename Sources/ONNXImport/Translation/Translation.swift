@@ -91,7 +91,7 @@ extension GraphBuilder {
     do throws(OperatorError) {
       return try add(operation, operands, Attributes(attributes), names: names)
     } catch {
-      throw .invalid(error.message)
+      throw ImportError(error.isUnsupported ? .unsupported : .invalid, error.message)
     }
   }
 

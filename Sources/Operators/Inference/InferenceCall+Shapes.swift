@@ -8,12 +8,13 @@ extension InferenceCall {
     return try (0..<vectorCount(operand)).map { _ in unknownDim() }
   }
 
-  /// The length of a vector operand, which must be known.
+  /// The length of a vector operand, which must be known and at most two numbers per axis (as paddings have).
   func vectorCount(_ operand: Int) throws(OperatorError) -> Int {
     let type = try type(operand)
-    if type.rank == 1, let content = content(operand) { return content.count }
-    guard type.rank == 1, let count = type.shape[0].constant else {
-      throw OperatorError("operand \(operand) is \(type), accepted is a vector of known length")
+    let most = 2 * Extents.maximumRank
+    let count = type.rank == 1 ? content(operand)?.count ?? type.shape[0].constant : nil
+    guard let count, (0...most).contains(count) else {
+      throw OperatorError("operand \(operand) is \(type), accepted is a vector of known length up to \(most)")
     }
     return count
   }
@@ -22,7 +23,7 @@ extension InferenceCall {
   func axes(_ operand: Int, rank: Int) throws(OperatorError) -> [Int]? {
     guard has(operand) else { return nil }
     guard let integers = integers(operand) else {
-      throw OperatorError("operand \(operand), the axes, must be constant")
+      throw OperatorError("operand \(operand), the axes, must be constant", isUnsupported: true)
     }
     var axes: [Int] = []
     for axis in integers {

@@ -45,7 +45,8 @@ struct Unsqueeze: Operator {
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
     let x = try call.type(0)
-    let rank = x.rank + (try call.vectorCount(1))
+    // A scalar is one axis: functions of the ONNX standard write it so.
+    let rank = x.rank + (try call.type(1).rank == 0 ? 1 : call.vectorCount(1))
     let axes = try call.axes(1, rank: rank) ?? []
     var rest = x.shape[...]
     let shape = (0..<rank).map { axes.contains($0) ? Dim(1) : rest.removeFirst() }
