@@ -10,8 +10,8 @@ public enum Mnemonic {
     ("Col2Im", "Col2im"), ("GLU", "Glu"), ("SwiGlu", "Swiglu"), ("QMoE", "Qmoe"), ("MoE", "Moe"), ("2D", "2d"),
   ]
 
-  /// Operators that are another one's older or vendor name.
-  private static let synonyms = ["scatter": "scatter_elements", "upsample": "resize"]
+  /// Older names of operators.
+  private static let synonyms = ["scatter": "scatter_elements"]
 
   /// Marks the `com.microsoft` form of an operator whose name has another meaning in the default domain.
   static let microsoftPrefix = "microsoft_"

@@ -10,7 +10,9 @@ struct Decoder {
   /// Positions that the cache holds.
   private var length = 0
 
-  init(_ path: String) throws { module = try Module(importing: path) }
+  init(_ path: String) throws { self.init(try Module(importing: path)) }
+
+  init(_ module: Module) { self.module = module }
 
   /// Feeds tokens behind those fed before.
   ///

@@ -10,7 +10,7 @@ extension ONNXModel {
   public func encoded() throws(ONNXFormatError) -> [UInt8] {
     let writer = MessageWriter()
     let message = writer.model(self)
-    return try withExtendedLifetime(writer) { () throws(ONNXFormatError) in
+    return try withExtendedLifetime((writer, self)) { () throws(ONNXFormatError) in
       let count = onnx__model_proto__get_packed_size(message)
       guard count <= Int(Int32.max) else {
         throw ONNXFormatError("needs \(count) bytes in one file, accepted are 2 GB; write tensors as external data")

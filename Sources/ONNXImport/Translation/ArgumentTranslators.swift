@@ -2,11 +2,9 @@ import GraphIR
 import ONNXFormat
 import Tensors
 
-/// Scalar attributes that became operands, and attributes without a meaning here.
+/// Scalar attributes that became operands.
 enum ArgumentTranslators {
-  static let all: [String: Translator] = [
-    "Clip": clip, "Pad": pad, "Dropout": dropout, "GridSample": gridSample,
-  ]
+  static let all: [String: Translator] = ["Clip": clip, "Pad": pad, "Dropout": dropout]
 
   /// Before opset 11 the bounds were attributes.
   private static let clip: Translator = { (node, builder) throws(ImportError) in
@@ -38,13 +36,6 @@ enum ArgumentTranslators {
   private static let dropout: Translator = { (node, builder) throws(ImportError) in
     guard node.opset < 12 else { return nil }
     if let ratio = try node.takeFloat("ratio") { node.setOperand(1, builder.constant(ratio)) }
-    return nil
-  }
-
-  /// Before opset 20 the modes were named for images.
-  private static let gridSample: Translator = { (node, builder) throws(ImportError) in
-    guard node.opset < 20, case .string(let mode)? = node.take("mode") else { return nil }
-    node.set("mode", .string(["bilinear": "linear", "bicubic": "cubic"][mode] ?? mode))
     return nil
   }
 }

@@ -12,7 +12,6 @@ enum AxesTranslators {
       "Split": split,
       "Slice": moving([("starts", 1), ("ends", 2), ("axes", 3)], before: 10),
       "TopK": topK,
-      "DFT": dft,
       "Softmax": flattening,
       "LogSoftmax": flattening,
       "Hardmax": flattening,
@@ -48,14 +47,6 @@ enum AxesTranslators {
 
   private static let topK: Translator = { (node, builder) throws(ImportError) in
     if node.opset < 10, let count = try node.takeInt("k") { node.setOperand(1, builder.constant([count])) }
-    return nil
-  }
-
-  private static let dft: Translator = { (node, builder) throws(ImportError) in
-    if node.opset < 20 {
-      let axis = try node.takeInt("axis") ?? 1
-      node.setOperand(2, builder.constant(Tensor(i64: [axis], [])))
-    }
     return nil
   }
 

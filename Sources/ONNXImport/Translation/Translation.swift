@@ -73,7 +73,7 @@ typealias Translator =
 /// Translators by operator of the default domain.
 enum Translators {
   static let standard: [String: Translator] = merged([
-    AxesTranslators.all, ArgumentTranslators.all, NormalizationTranslators.all, ResizeTranslators.all,
+    AxesTranslators.all, ArgumentTranslators.all, NormalizationTranslators.all,
   ])
 
   private static func merged(_ tables: [[String: Translator]]) -> [String: Translator] {
