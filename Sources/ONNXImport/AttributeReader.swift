@@ -20,7 +20,9 @@ struct AttributeReader {
         throw .unsupported(
           "has the attribute '\(attribute.name)', accepted \(names.isEmpty ? "is none" : "are \(names)")")
       }
-      guard result[attribute.name] == nil else { throw .invalid("has the attribute '\(attribute.name)' twice") }
+      guard result[attribute.name] == nil else {
+        throw .invalid("has the attribute '\(attribute.name)' twice")
+      }
       result[attribute.name] = try value(attribute, as: declared.kind)
     }
     for declared in schema.attributes where declared.isRequired && result[declared.name] == nil {
@@ -51,7 +53,8 @@ struct AttributeReader {
       return .element(element)
     case (.tensor, .tensor(let tensor)): return .tensor(try decode(tensor))
     default:
-      throw .invalid("attribute '\(attribute.name)' is of kind \(attribute.value.kind), accepted is \(Self.word(kind))")
+      throw .invalid(
+        "attribute '\(attribute.name)' is of kind \(attribute.value.kind), accepted is \(Self.word(kind))")
     }
   }
 

@@ -51,7 +51,8 @@ struct DimReader {
     }
     guard let shape else { throw .unsupported("has no shape, accepted are inputs of known rank", at: place) }
     guard shape.count <= Extents.maximumRank else {
-      throw .unsupported("has rank \(shape.count), accepted are at most \(Extents.maximumRank) axes", at: place)
+      throw .unsupported(
+        "has rank \(shape.count), accepted are at most \(Extents.maximumRank) axes", at: place)
     }
     return TensorType(element, shape.map { Self.dim($0) ?? symbols.next() })
   }

@@ -35,7 +35,9 @@ struct GraphImporter {
     try add(nodes)
     var names: Set<String> = []
     for output in graph.outputs {
-      guard names.insert(output.name).inserted else { throw .invalid("is listed twice", at: "output '\(output.name)'") }
+      guard names.insert(output.name).inserted else {
+        throw .invalid("is listed twice", at: "output '\(output.name)'")
+      }
       builder.graph.outputs.append((output.name, try value(output.name, of: "output '\(output.name)'")))
     }
     substituteExtents()
@@ -157,7 +159,8 @@ struct GraphImporter {
     }
     guard schema.results.contains(node.results.count) else {
       throw .invalid(
-        "has \(node.results.count) results, accepted are \(schema.results.lowerBound) to \(schema.results.upperBound)")
+        "has \(node.results.count) results, accepted are \(schema.results.lowerBound) to \(schema.results.upperBound)"
+      )
     }
   }
 
@@ -165,7 +168,8 @@ struct GraphImporter {
 
   private mutating func addConstant(_ node: ONNXNode) throws(ImportError) {
     guard node.attributes.count == 1, node.outputs.count == 1 else {
-      throw .invalid("has \(node.attributes.count) attributes and \(node.outputs.count) results, accepted is one of each")
+      throw .invalid(
+        "has \(node.attributes.count) attributes and \(node.outputs.count) results, accepted is one of each")
     }
     let attribute = node.attributes[0]
     let tensor: Tensor
@@ -188,7 +192,8 @@ struct GraphImporter {
     let node = flat.node
     guard let name = node.inputs.first, !name.isEmpty else { throw .invalid("lacks operand 0 ('cond')") }
     let condition = try value(name, of: node.place)
-    guard let content = builder.fact(condition).content, content.count == 1, let taken = content[0].constant else {
+    guard let content = builder.fact(condition).content, content.count == 1, let taken = content[0].constant
+    else {
       throw .unsupported("its condition '\(name)' depends on the inputs, accepted is one that is constant")
     }
     let key = taken != 0 ? "then_branch" : "else_branch"

@@ -7,7 +7,8 @@ public enum Mnemonic {
   /// Words that case splitting would take apart.
   private static let words = [
     ("MatMul", "Matmul"), ("NBits", "Nbits"), ("QLinear", "Qlinear"), ("PRelu", "Prelu"), ("NaN", "Nan"),
-    ("Col2Im", "Col2im"), ("GLU", "Glu"), ("SwiGlu", "Swiglu"), ("QMoE", "Qmoe"), ("MoE", "Moe"), ("2D", "2d"),
+    ("Col2Im", "Col2im"), ("GLU", "Glu"), ("SwiGlu", "Swiglu"), ("QMoE", "Qmoe"), ("MoE", "Moe"),
+    ("2D", "2d"),
   ]
 
   /// Older names of operators.

@@ -21,7 +21,8 @@ extension Module {
   ///
   /// Names of inputs, outputs, values and nodes are the exporter's. Initializers that nothing reads are dropped.
   /// - Throws: ``ImportError``.
-  public init(importing model: ONNXModel, operators: OperatorTable = OperatorSet.standard) throws(ImportError) {
+  public init(importing model: ONNXModel, operators: OperatorTable = OperatorSet.standard) throws(ImportError)
+  {
     do throws(ImportError) {
       var importer = GraphImporter(model, operators: operators)
       try importer.run()
@@ -31,12 +32,16 @@ extension Module {
         "opsets": try OpsetTable(model.opsets).summary,
       ]
       // What the exporter says about its model, such as the context length; our own keys win.
-      for property in model.metadata where metadata[property.key] == nil { metadata[property.key] = property.value }
-      self.init(functions: [Function("main", builder.graph)], constants: builder.constants, metadata: metadata)
+      for property in model.metadata where metadata[property.key] == nil {
+        metadata[property.key] = property.value
+      }
+      self.init(
+        functions: [Function("main", builder.graph)], constants: builder.constants, metadata: metadata)
       let violations = self.violations(operators: operators)
       guard violations.isEmpty else {
         throw ImportError(
-          .internalError, "the imported graph breaks \(violations.count) rules:\n  "
+          .internalError,
+          "the imported graph breaks \(violations.count) rules:\n  "
             + violations.prefix(10).map(\.description).joined(separator: "\n  "))
       }
     } catch {

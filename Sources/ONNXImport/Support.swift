@@ -28,7 +28,8 @@ struct Support {
     let lines = order.map { key in line(key, missing[key] ?? []) }
     let isForeign = order.contains { !isKnown($0.domain) || $0.opset == 0 }
     throw .unsupported(
-      (lines.count == 1 ? "" : "\(lines.count) operators are not supported:\n  ") + lines.joined(separator: "\n  ")
+      (lines.count == 1 ? "" : "\(lines.count) operators are not supported:\n  ")
+        + lines.joined(separator: "\n  ")
         + (isForeign ? "\n  accepted domains are \(Self.acceptedDomains)" : ""))
   }
 

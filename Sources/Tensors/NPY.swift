@@ -28,18 +28,23 @@ public enum NPY {
   public static func read(_ path: String) throws(Failure) -> Tensor {
     do throws(FileError) {
       let file = try MappedFile(path)
-      return try decode(file.storage(offset: 0, byteCount: file.bytes.count) ?? TensorStorage(byteCount: 0), path)
+      return try decode(
+        file.storage(offset: 0, byteCount: file.bytes.count) ?? TensorStorage(byteCount: 0), path)
     } catch {
       throw Failure(message: error.description)
     }
   }
 
   private static func decode(_ storage: TensorStorage, _ path: String) throws(FileError) -> Tensor {
-    func failure(_ message: String) -> FileError { FileError(path: path, doing: "read array", message: message) }
+    func failure(_ message: String) -> FileError {
+      FileError(path: path, doing: "read array", message: message)
+    }
     let bytes = UnsafeRawBufferPointer(start: storage.base, count: storage.byteCount)
     guard bytes.count >= 10, bytes.starts(with: magic) else { throw failure("it is no .npy file") }
     let version = bytes[6]
-    guard (1...3).contains(version) else { throw failure("format version is \(version), accepted are 1 to 3") }
+    guard (1...3).contains(version) else {
+      throw failure("format version is \(version), accepted are 1 to 3")
+    }
     let start = version == 1 ? 10 : 12
     guard bytes.count >= start else { throw failure("it ends in its header") }
     let length = (8..<start).reversed().reduce(0) { $0 << 8 | Int(bytes[$1]) }
@@ -47,7 +52,8 @@ public enum NPY {
     let header = Header(String(decoding: bytes[start..<start + length], as: UTF8.self))
     guard let descriptor = header.string("descr") else { throw failure("its header has no 'descr'") }
     guard let element = elements[descriptor] else {
-      throw failure("'descr' is '\(descriptor)', accepted are \(elements.keys.sorted().joined(separator: ", "))")
+      throw failure(
+        "'descr' is '\(descriptor)', accepted are \(elements.keys.sorted().joined(separator: ", "))")
     }
     guard header.word("fortran_order") == "False" else {
       throw failure("elements are in Fortran order, accepted is C order")
@@ -107,13 +113,17 @@ public enum NPY {
 
     func string(_ key: String) -> String? {
       guard let rest = value(key), let quote = rest.first, quote == "'" || quote == "\"" else { return nil }
-      return rest.dropFirst().firstIndex(of: quote).map { String(rest[rest.index(after: rest.startIndex)..<$0]) }
+      return rest.dropFirst().firstIndex(of: quote).map {
+        String(rest[rest.index(after: rest.startIndex)..<$0])
+      }
     }
 
     func word(_ key: String) -> String? { value(key).map { String($0.prefix { $0.isLetter }) } }
 
     var shape: [Int]? {
-      guard let rest = value("shape"), rest.first == "(", let end = rest.firstIndex(of: ")") else { return nil }
+      guard let rest = value("shape"), rest.first == "(", let end = rest.firstIndex(of: ")") else {
+        return nil
+      }
       let items = rest[rest.index(after: rest.startIndex)..<end].split(separator: ",")
         .map { $0.filter { $0 != " " } }.filter { !$0.isEmpty }
       let extents = items.compactMap { Int($0) }

@@ -51,7 +51,8 @@ import Testing
       folder, ONNXExternalLocation(path: "../\(outside.url.lastPathComponent)/secret.bin"), "without '..'")
     try FileManager.default.createSymbolicLink(atPath: folder.path("link.bin"), withDestinationPath: secret)
     expectRefusal(folder, ONNXExternalLocation(path: "link.bin"), "leaves the model's folder")
-    try FileManager.default.createSymbolicLink(atPath: folder.path("sub"), withDestinationPath: outside.url.path)
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.path("sub"), withDestinationPath: outside.url.path)
     expectRefusal(folder, ONNXExternalLocation(path: "sub/secret.bin"), "leaves the model's folder")
     try Data(repeating: 0, count: 16).write(to: folder.url.appendingPathComponent("w.bin"))
     try FileManager.default.createSymbolicLink(atPath: folder.path("inner.bin"), withDestinationPath: "w.bin")

@@ -58,7 +58,9 @@ import Testing
     let error = #expect(throws: ONNXFormatError.self) { try ONNXModel(bytes: Samples.storage(bytes)) }
     #expect(error?.description.contains("nested deeper") == true)
     var type: [UInt8] = []
-    for _ in 0..<1000 { for tag: UInt8 in [0x0A, 0x22] { type = [tag] + Samples.varint(UInt64(type.count)) + type } }
+    for _ in 0..<1000 {
+      for tag: UInt8 in [0x0A, 0x22] { type = [tag] + Samples.varint(UInt64(type.count)) + type }
+    }
     for tag: UInt8 in [0x12, 0x5A, 0x3A] { type = [tag] + Samples.varint(UInt64(type.count)) + type }
     #expect(throws: ONNXFormatError.self) { try ONNXModel(bytes: Samples.storage(type)) }
   }

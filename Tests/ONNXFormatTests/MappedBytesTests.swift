@@ -13,12 +13,14 @@ import Testing
       return
     }
     #expect(bytes.storage === file)
-    #expect(try model.decode(model.graph.initializers[0]).array(of: Float.self) == weights.array(of: Float.self))
+    #expect(
+      try model.decode(model.graph.initializers[0]).array(of: Float.self) == weights.array(of: Float.self))
   }
 
   @Test(arguments: 0..<8)
   func alignedDataIsSharedAndMisalignedDataCopied(_ shift: Int) throws {
-    let model = try Samples.model(initializer: ONNXTensor("w" + String(repeating: "x", count: shift), Tensor(i64: [1, 2])))
+    let model = try Samples.model(
+      initializer: ONNXTensor("w" + String(repeating: "x", count: shift), Tensor(i64: [1, 2])))
     let file = Samples.storage(try model.encoded())
     let read = try ONNXModel(bytes: file)
     guard case .raw(let bytes) = read.graph.initializers[0].payload else {
@@ -37,7 +39,8 @@ import Testing
     let count = 5 << 30
     var head: [UInt8] = []
     // ModelProto.graph { initializer { dims, data_type, name, raw_data } }, written by hand: no encoder takes this much.
-    var tensor: [UInt8] = [0x08] + Samples.varint(UInt64(count)) + [0x10, 0x02, 0x42, 0x01] + Array("w".utf8) + [0x4A]
+    var tensor: [UInt8] =
+      [0x08] + Samples.varint(UInt64(count)) + [0x10, 0x02, 0x42, 0x01] + Array("w".utf8) + [0x4A]
     tensor += Samples.varint(UInt64(count))
     var graph: [UInt8] = [0x2A] + Samples.varint(UInt64(tensor.count + count)) + tensor
     head = [0x08, 0x0A, 0x3A] + Samples.varint(UInt64(graph.count + count))

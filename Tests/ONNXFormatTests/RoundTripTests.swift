@@ -16,7 +16,8 @@ import Testing
     node.overload = "o"
     node.metadata = [ONNXProperty("k", "v")]
     node.attributes = values.enumerated().map { ONNXAttribute("a\($0)", $1) }
-    var function = ONNXFunction("f", domain: "d", inputs: ["x"], outputs: ["y"], nodes: [node], opsets: [ONNXOpset("", 20)])
+    var function = ONNXFunction(
+      "f", domain: "d", inputs: ["x"], outputs: ["y"], nodes: [node], opsets: [ONNXOpset("", 20)])
     function.attributes = ["p"]
     function.defaults = [ONNXAttribute("q", .int(1))]
     var model = try Samples.model(initializer: tensor)
@@ -35,7 +36,8 @@ import Testing
     #expect(read.functions[0].nodes[0].inputs == ["x", "", "z"])
     #expect(read.functions[0].nodes[0].outputs == ["", "y"])
     #expect(read.graph.valueInfos.map(\.type) == model.graph.valueInfos.map(\.type))
-    guard case .strings(let strings) = attributes[7].value, case .string(let text) = attributes[2].value else {
+    guard case .strings(let strings) = attributes[7].value, case .string(let text) = attributes[2].value
+    else {
       Issue.record("strings were not read")
       return
     }
@@ -44,7 +46,10 @@ import Testing
 
   @Test func arraysOfNumPyRoundTrip() throws {
     let folder = try TemporaryFolder()
-    for tensor in [Tensor(f32: [1, 2, 3, 4, 5, 6], [2, 3]), Tensor(i64: [7], []), Tensor(bool: [true]), Tensor(.f16, [0, 3])] {
+    for tensor in [
+      Tensor(f32: [1, 2, 3, 4, 5, 6], [2, 3]), Tensor(i64: [7], []), Tensor(bool: [true]),
+      Tensor(.f16, [0, 3]),
+    ] {
       let path = try folder.write("a.npy", try NPY.encoded(tensor))
       let read = try NPY.read(path)
       #expect(read.shape == tensor.shape && read.element == tensor.element)

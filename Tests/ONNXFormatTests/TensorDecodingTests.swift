@@ -56,13 +56,16 @@ import Testing
 
   @Test(arguments: [
     (Int32(1), [3], "holds 8 bytes, its shape [3] of FLOAT needs 12"),
-    (8, [2], "has element type STRING"), (14, [1], "has element type COMPLEX64"), (99, [1], "has element type data type 99"),
+    (8, [2], "has element type STRING"), (14, [1], "has element type COMPLEX64"),
+    (99, [1], "has element type data type 99"),
     (1, [-1], "has shape [-1]"), (1, [1 << 40, 1 << 40], "accepted are extents"),
     (1, [1 << 58], "accepted are extents"), (1, [1 << 55], "needs 144115188075855872"),
     (1, [1, 1, 1, 1, 1, 1, 1, 1, 2], "has rank 9"),
   ])
   func refusals(_ number: Int32, _ dims: [Int], _ words: String) throws {
-    let error = #expect(throws: ONNXFormatError.self) { try decode(number, dims, raw([UInt8](repeating: 0, count: 8))) }
+    let error = #expect(throws: ONNXFormatError.self) {
+      try decode(number, dims, raw([UInt8](repeating: 0, count: 8)))
+    }
     #expect(error?.description.contains(words) == true, "\(error?.description ?? "")")
     #expect(error?.description.contains("tensor 't'") == true)
   }

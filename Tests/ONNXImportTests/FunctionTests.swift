@@ -12,7 +12,8 @@ import Testing
       nodes: [
         ONNXNode("Identity", inputs: ["a"], outputs: ["t"]),
         ONNXNode(
-          "LeakyRelu", name: "act", inputs: ["t"], outputs: ["r"], attributes: [ONNXAttribute("alpha", .reference("slope"))]),
+          "LeakyRelu", name: "act", inputs: ["t"], outputs: ["r"],
+          attributes: [ONNXAttribute("alpha", .reference("slope"))]),
       ], opsets: [ONNXOpset("", 16)])
     function.defaults = [ONNXAttribute("slope", .float(0.5))]
     return function
@@ -26,7 +27,8 @@ import Testing
 
   @Test func bodiesReplaceCalls() throws {
     let model = Samples.model(
-      [Self.call("x", "m"), Self.call("m", "y", [ONNXAttribute("slope", .float(0.25))])], functions: [Self.scaled])
+      [Self.call("x", "m"), Self.call("m", "y", [ONNXAttribute("slope", .float(0.25))])],
+      functions: [Self.scaled])
     let module = try Module(importing: model)
     let graph = module.main.graph
     let slopes = graph.order.compactMap { graph[$0].attributes.float("alpha") }
@@ -42,7 +44,8 @@ import Testing
       opsets: [ONNXOpset("", 16), ONNXOpset("local", 1)])
     let module = try Module(
       importing: Samples.model(
-        [ONNXNode("Outer", domain: "local", name: "o", inputs: ["x"], outputs: ["y"])], functions: [outer, Self.scaled]))
+        [ONNXNode("Outer", domain: "local", name: "o", inputs: ["x"], outputs: ["y"])],
+        functions: [outer, Self.scaled]))
     #expect(module.operations == ["identity", "leaky_relu", "neg"])
   }
 
@@ -70,7 +73,8 @@ import Testing
     var strict = Self.scaled
     strict.attributes = ["width"]
     #expect(
-      Samples.refusal(Samples.model([Self.call("x", "y")], functions: [strict])).contains("lacks the attribute 'width'"))
+      Samples.refusal(Samples.model([Self.call("x", "y")], functions: [strict])).contains(
+        "lacks the attribute 'width'"))
     let endless = ONNXFunction(
       "Scaled", domain: "local", inputs: ["a"], outputs: ["r"], nodes: [Self.call("a", "r")],
       opsets: [ONNXOpset("", 21), ONNXOpset("local", 1)])

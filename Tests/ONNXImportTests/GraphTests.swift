@@ -32,7 +32,8 @@ import Testing
   @Test func everyFormOfConstant() throws {
     let forms: [(ONNXAttribute, String)] = [
       (ONNXAttribute("value", .tensor(ONNXTensor("", Tensor(f32: [2], [1])))), "f32[1]"),
-      (ONNXAttribute("value_float", .float(2)), "f32[]"), (ONNXAttribute("value_floats", .floats([2, 3])), "f32[2]"),
+      (ONNXAttribute("value_float", .float(2)), "f32[]"),
+      (ONNXAttribute("value_floats", .floats([2, 3])), "f32[2]"),
       (ONNXAttribute("value_int", .int(2)), "i64[]"), (ONNXAttribute("value_ints", .ints([2, 3])), "i64[2]"),
     ]
     for (attribute, type) in forms {
@@ -50,7 +51,8 @@ import Testing
     let module = try Module(
       importing: Samples.model(
         [ONNXNode("Add", inputs: ["x", "w"], outputs: ["y"])],
-        inputs: [("x", .float, [.value(2)]), ("w", .float, [.value(2)])], constants: ["w": Tensor(f32: [1, 2])]))
+        inputs: [("x", .float, [.value(2)]), ("w", .float, [.value(2)])],
+        constants: ["w": Tensor(f32: [1, 2])]))
     #expect(module.main.graph.inputs.count == 1)
   }
 
@@ -59,7 +61,10 @@ import Testing
       importing: Samples.model(
         [ONNXNode("Identity", inputs: ["x"], outputs: ["y"])],
         inputs: [
-          ("x", .float, [.parameter("past + seq"), .parameter("a?b"), .unknown, .parameter("u3"), .value(-1), .value(0)])
+          (
+            "x", .float,
+            [.parameter("past + seq"), .parameter("a?b"), .unknown, .parameter("u3"), .value(-1), .value(0)]
+          )
         ]))
     let type = module.main.graph[module.main.graph.inputs[0]].type
     #expect(type.shape[0] == Dim("past") + Dim("seq"))
@@ -92,7 +97,9 @@ import Testing
     func model(_ condition: [ONNXNode]) -> ONNXModel {
       let choice = ONNXNode(
         "If", name: "choice", inputs: ["c"], outputs: ["y"],
-        attributes: [ONNXAttribute("then_branch", branch("Exp")), ONNXAttribute("else_branch", branch("Neg"))])
+        attributes: [
+          ONNXAttribute("then_branch", branch("Exp")), ONNXAttribute("else_branch", branch("Neg")),
+        ])
       return Samples.model(
         [choice, ONNXNode("Abs", inputs: ["x"], outputs: ["a"])] + condition,
         constants: ["yes": Tensor(bool: [true]), "no": Tensor(bool: [false])])

@@ -16,7 +16,8 @@ import Testing
       operation, inputs: ["x"] + operands.keys.sorted(), outputs: ["y"],
       attributes: attributes.map { ONNXAttribute($0.0, $0.1) })
     let model = Samples.model(
-      opset: opset, [node], inputs: [("x", ONNXDataType(x.element), x.shape.map { .value($0) })], constants: operands)
+      opset: opset, [node], inputs: [("x", ONNXDataType(x.element), x.shape.map { .value($0) })],
+      constants: operands)
     return try #require(try Samples.run(model, x)["y"])
   }
 
@@ -30,9 +31,16 @@ import Testing
   }
 
   @Test func boundsThatWereAttributes() throws {
-    #expect(try y(9, "Slice", [("starts", .ints([1])), ("ends", .ints([3])), ("axes", .ints([1]))]).doubles == [-2, 3, -6, 7])
-    #expect(try y(6 + 1, "Clip", [("min", .float(0)), ("max", .float(4))]).doubles == [1, 0, 3, 4, 4, 0, 4, 4])
-    #expect(try y(10, "Pad", [("pads", .ints([0, 1, 0, 0])), ("value", .float(9))]).doubles == [9, 1, -2, 3, 4, 9, 5, -6, 7, 8])
+    #expect(
+      try y(9, "Slice", [("starts", .ints([1])), ("ends", .ints([3])), ("axes", .ints([1]))]).doubles == [
+        -2, 3, -6, 7,
+      ])
+    #expect(
+      try y(6 + 1, "Clip", [("min", .float(0)), ("max", .float(4))]).doubles == [1, 0, 3, 4, 4, 0, 4, 4])
+    #expect(
+      try y(10, "Pad", [("pads", .ints([0, 1, 0, 0])), ("value", .float(9))]).doubles == [
+        9, 1, -2, 3, 4, 9, 5, -6, 7, 8,
+      ])
     #expect(try y(7, "Dropout", [("ratio", .float(0.5))]).doubles == Self.x.doubles)
   }
 
@@ -48,8 +56,11 @@ import Testing
 
   @Test func splitIntoEqualParts() throws {
     func parts(_ opset: Int, _ attributes: [ONNXAttribute]) throws -> [[Double]] {
-      let node = ONNXNode("Split", inputs: ["x"], outputs: ["y", "z"], attributes: [ONNXAttribute("axis", .int(1))] + attributes)
-      let model = Samples.model(opset: opset, [node], inputs: [("x", .float, [.value(2), .value(4)])], outputs: ["y", "z"])
+      let node = ONNXNode(
+        "Split", inputs: ["x"], outputs: ["y", "z"], attributes: [ONNXAttribute("axis", .int(1))] + attributes
+      )
+      let model = Samples.model(
+        opset: opset, [node], inputs: [("x", .float, [.value(2), .value(4)])], outputs: ["y", "z"])
       let results = try Samples.run(model, Self.x)
       return ["y", "z"].map { results[$0]?.doubles ?? [] }
     }
@@ -61,7 +72,8 @@ import Testing
   @Test func groupNormalizationPerGroup() throws {
     let image = Self.x.reshaped([1, 4, 2])
     func normalized(_ opset: Int, _ scale: Tensor, _ bias: Tensor) throws -> [Double] {
-      try y(opset, "GroupNormalization", [("num_groups", .int(2))], image, operands: ["a": scale, "b": bias]).doubles
+      try y(opset, "GroupNormalization", [("num_groups", .int(2))], image, operands: ["a": scale, "b": bias])
+        .doubles
     }
     let old = try normalized(18, Tensor(f32: [2, 3]), Tensor(f32: [0, 1]))
     let new = try normalized(21, Tensor(f32: [2, 2, 3, 3]), Tensor(f32: [0, 0, 1, 1]))
@@ -74,7 +86,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("MatMul", "matmul"), ("MatMulInteger", "matmul_integer"), ("MatMulNBits", "matmul_nbits"), ("GatherND", "gather_nd"),
+    ("MatMul", "matmul"), ("MatMulInteger", "matmul_integer"), ("MatMulNBits", "matmul_nbits"),
+    ("GatherND", "gather_nd"),
     ("LRN", "lrn"), ("PRelu", "prelu"), ("IsNaN", "is_nan"), ("IsInf", "is_inf"), ("ReduceL1", "reduce_l1"),
     ("RMSNormalization", "rms_normalization"), ("QLinearMatMul", "qlinear_matmul"), ("CumSum", "cum_sum"),
     ("TopK", "top_k"), ("Col2Im", "col2im"), ("LSTM", "lstm"), ("ReduceLogSumExp", "reduce_log_sum_exp"),

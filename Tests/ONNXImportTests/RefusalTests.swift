@@ -9,11 +9,14 @@ import Testing
   @Test func allUnsupportedOperatorsAreListed() {
     let text = Samples.refusal(
       Samples.model([
-        ONNXNode("Blur", name: "first", inputs: ["x"], outputs: ["a"]), ONNXNode("Blur", inputs: ["a"], outputs: ["b"]),
+        ONNXNode("Blur", name: "first", inputs: ["x"], outputs: ["a"]),
+        ONNXNode("Blur", inputs: ["a"], outputs: ["b"]),
         ONNXNode("TreeEnsemble", domain: "ai.onnx.ml", name: "trees", inputs: ["b"], outputs: ["c"]),
         ONNXNode("Loop", name: "loop", inputs: ["c"], outputs: ["y"]),
       ]))
-    #expect(text.contains("operator 'Blur' of domain 'ai.onnx', opset 21, is not supported: 2 nodes, 'first' and others"))
+    #expect(
+      text.contains(
+        "operator 'Blur' of domain 'ai.onnx', opset 21, is not supported: 2 nodes, 'first' and others"))
     #expect(text.contains("operator 'TreeEnsemble' of domain 'ai.onnx.ml'") && text.contains("'trees'"))
     #expect(text.contains("'com.microsoft'"))
     #expect(text.contains("operator 'Loop'") && text.contains("'loop'"))
@@ -31,8 +34,10 @@ import Testing
   @Test func cyclesNameTheirNodes() {
     let text = Samples.refusal(
       Samples.model([
-        ONNXNode("Add", name: "p", inputs: ["x", "c"], outputs: ["a"]), ONNXNode("Neg", name: "q", inputs: ["a"], outputs: ["b"]),
-        ONNXNode("Neg", name: "r", inputs: ["b"], outputs: ["c"]), ONNXNode("Neg", name: "s", inputs: ["c"], outputs: ["y"]),
+        ONNXNode("Add", name: "p", inputs: ["x", "c"], outputs: ["a"]),
+        ONNXNode("Neg", name: "q", inputs: ["a"], outputs: ["b"]),
+        ONNXNode("Neg", name: "r", inputs: ["b"], outputs: ["c"]),
+        ONNXNode("Neg", name: "s", inputs: ["c"], outputs: ["y"]),
       ]))
     #expect(text.contains("cycle") && text.contains("'p'") && text.contains("'q'") && text.contains("'r'"))
     #expect(!text.contains("'s'"))
@@ -68,11 +73,14 @@ import Testing
   @Test func attributesAreChecked() {
     func refusal(_ attributes: [ONNXAttribute], _ operation: String = "Concat") -> String {
       Samples.refusal(
-        Samples.model([ONNXNode(operation, name: "n", inputs: ["x"], outputs: ["y"], attributes: attributes)]))
+        Samples.model([ONNXNode(operation, name: "n", inputs: ["x"], outputs: ["y"], attributes: attributes)])
+      )
     }
     #expect(refusal([]).contains("lacks the attribute 'axis'"))
     #expect(refusal([ONNXAttribute("axis", .float(1))]).contains("of kind float, accepted is int"))
-    #expect(refusal([ONNXAttribute("axis", .int(0)), ONNXAttribute("size", .int(0))]).contains("'size', accepted are 'axis'"))
+    #expect(
+      refusal([ONNXAttribute("axis", .int(0)), ONNXAttribute("size", .int(0))]).contains(
+        "'size', accepted are 'axis'"))
     #expect(refusal([ONNXAttribute("to", .int(8))], "Cast").contains("STRING"))
     #expect(refusal([ONNXAttribute("to", .int(99))], "Cast").contains("data type 99"))
   }
@@ -98,9 +106,12 @@ import Testing
 
   /// Every prefix of a real graph's bytes, at each kilobyte, is refused or imported.
   @Test func truncatedFilesAreRefused() throws {
-    let nodes = (0..<200).map { ONNXNode("Neg", name: "node \($0)", inputs: [$0 == 0 ? "x" : "v\($0)"], outputs: ["v\($0 + 1)"]) }
+    let nodes = (0..<200).map {
+      ONNXNode("Neg", name: "node \($0)", inputs: [$0 == 0 ? "x" : "v\($0)"], outputs: ["v\($0 + 1)"])
+    }
     let bytes = try Samples.model(
-      nodes, outputs: ["v200"], constants: ["w": Tensor(f32: [Float](repeating: 1, count: 4000))]).encoded()
+      nodes, outputs: ["v200"], constants: ["w": Tensor(f32: [Float](repeating: 1, count: 4000))]
+    ).encoded()
     for count in stride(from: 0, to: bytes.count, by: 97) {
       let storage = TensorStorage(byteCount: count)
       storage.base.copyMemory(from: bytes, byteCount: count)

@@ -24,7 +24,9 @@ enum Samples {
 
   /// The error's text; records an issue when there is none.
   static func refusal(_ model: ONNXModel, sourceLocation: SourceLocation = #_sourceLocation) -> String {
-    let error = #expect(throws: ImportError.self, sourceLocation: sourceLocation) { try Module(importing: model) }
+    let error = #expect(throws: ImportError.self, sourceLocation: sourceLocation) {
+      try Module(importing: model)
+    }
     return error?.description ?? ""
   }
 

@@ -43,7 +43,8 @@ struct Decoder {
 
   private func integers(_ values: [Int], _ type: TensorType) -> Tensor {
     type.element == .i32
-      ? Tensor(.i32, [1, values.count], values: values.map { Int32($0) }) : Tensor(i64: values, [1, values.count])
+      ? Tensor(.i32, [1, values.count], values: values.map { Int32($0) })
+      : Tensor(i64: values, [1, values.count])
   }
 
   /// Symbolic extents are the batch, which is 1, and the positions, none yet.

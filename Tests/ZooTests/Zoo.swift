@@ -54,7 +54,8 @@ struct Zoo {
     let start = firstRow * (expected.shape.last ?? 1)
     let reference = expected.doubles
     let mean = reference.reduce(0, +) / Double(reference.count)
-    let deviation = (reference.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(reference.count)).squareRoot()
+    let deviation = (reference.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(reference.count))
+      .squareRoot()
     guard !found.isEmpty, start + found.count <= reference.count else { return .infinity }
     var worst = 0.0
     for (index, value) in found.enumerated() {

@@ -7,7 +7,10 @@ import Testing
 
 @Suite struct ZooExportTests {
   /// Import, export, import: the same logits, bit for bit.
-  @Test(arguments: Zoo.runnable.filter { ["gemma3_text", "mixtral"].contains($0.family) || $0.exporter == "genai4" })
+  @Test(
+    arguments: Zoo.runnable.filter {
+      ["gemma3_text", "mixtral"].contains($0.family) || $0.exporter == "genai4"
+    })
   func exportedModelsComputeTheSame(_ entry: Zoo.Entry) throws {
     let ids = try NPY.read(entry.idsPath).integers
     var original = try Decoder(entry.path)
@@ -22,7 +25,8 @@ import Testing
   @Test func operatorsWithoutAnONNXNameDecompose() throws {
     let graph = Graph()
     var builder = GraphBuilder(
-      graph, constants: [:], operators: OperatorTable([OperatorSet.standard["exp"]!, Squares()]), symbols: SymbolSource())
+      graph, constants: [:], operators: OperatorTable([OperatorSet.standard["exp"]!, Squares()]),
+      symbols: SymbolSource())
     let x = builder.graph.addInput("x", TensorType(.f32, [Dim("S")]))
     let y = try builder("squares_of_exp", x)
     builder.graph.outputs = [("y", y), ("x_again", x)]

@@ -20,7 +20,8 @@ import Testing
       storage.base.copyMemory(from: bytes, byteCount: bytes.count)
       for _ in 0..<Int.random(in: 1...8, using: &generator) {
         let place = places[Int.random(in: 0..<places.count, using: &generator)]
-        storage.base.storeBytes(of: UInt8.random(in: 0...255, using: &generator), toByteOffset: place, as: UInt8.self)
+        storage.base.storeBytes(
+          of: UInt8.random(in: 0...255, using: &generator), toByteOffset: place, as: UInt8.self)
       }
       let damaged: ONNXModel
       do throws(ONNXFormatError) { damaged = try ONNXModel(bytes: storage) } catch { continue }

@@ -13,7 +13,8 @@ public struct ONNXGraph: Sendable {
   public var metadata: [ONNXProperty] = []
 
   public init(
-    name: String = "main", nodes: [ONNXNode] = [], inputs: [ONNXValueInfo] = [], outputs: [ONNXValueInfo] = [],
+    name: String = "main", nodes: [ONNXNode] = [], inputs: [ONNXValueInfo] = [],
+    outputs: [ONNXValueInfo] = [],
     initializers: [ONNXTensor] = []
   ) {
     self.name = name
@@ -42,7 +43,8 @@ public struct ONNXFunction: Sendable {
   public var metadata: [ONNXProperty] = []
 
   public init(
-    _ name: String, domain: String, inputs: [String], outputs: [String], nodes: [ONNXNode], opsets: [ONNXOpset]
+    _ name: String, domain: String, inputs: [String], outputs: [String], nodes: [ONNXNode],
+    opsets: [ONNXOpset]
   ) {
     self.name = name
     self.domain = domain

@@ -27,5 +27,7 @@ public struct ONNXNode: Sendable {
   /// The node's name, or that of its first result.
   public var location: String { name.isEmpty ? outputs.first { !$0.isEmpty } ?? operation : name }
 
-  public func attribute(_ name: String) -> ONNXAttribute.Value? { attributes.first { $0.name == name }?.value }
+  public func attribute(_ name: String) -> ONNXAttribute.Value? {
+    attributes.first { $0.name == name }?.value
+  }
 }

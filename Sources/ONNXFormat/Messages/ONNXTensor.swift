@@ -39,13 +39,16 @@ public struct ONNXBytes: Sendable {
   public let count: Int
 
   public init(_ storage: TensorStorage, offset: Int, count: Int) {
-    precondition(offset >= 0 && count >= 0 && offset <= storage.byteCount - count, "bytes outside of their storage")
+    precondition(
+      offset >= 0 && count >= 0 && offset <= storage.byteCount - count, "bytes outside of their storage")
     self.storage = storage
     self.offset = offset
     self.count = count
   }
 
-  public var pointer: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: storage.base + offset, count: count) }
+  public var pointer: UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: storage.base + offset, count: count)
+  }
 }
 
 /// Elements in another file.

@@ -25,10 +25,12 @@ struct CompactModel {
       switch error {
       case .wire(.malformed(let offset)):
         throw ONNXFormatError(
-          "is no ONNX model or is damaged: byte \(offset) of \(source.count) does not continue a protobuf message")
+          "is no ONNX model or is damaged: byte \(offset) of \(source.count) does not continue a protobuf message"
+        )
       case .depth(let offset):
         throw ONNXFormatError(
-          "messages are nested deeper than \(Self.maximumDepth) levels at byte \(offset); at most that is accepted")
+          "messages are nested deeper than \(Self.maximumDepth) levels at byte \(offset); at most that is accepted"
+        )
       }
     }
   }

@@ -8,10 +8,12 @@ extension MessageReader {
   func tensor(_ message: Onnx__TensorProto) throws(ONNXFormatError) -> ONNXTensor {
     let name = text(message.name)
     var tensor = ONNXTensor(
-      name, ONNXDataType(rawValue: message.data_type), dims: numbers(message.dims, message.n_dims).map { Int($0) },
+      name, ONNXDataType(rawValue: message.data_type),
+      dims: numbers(message.dims, message.n_dims).map { Int($0) },
       payload: .none)
     guard message.segment == nil else {
-      throw ONNXFormatError(.unsupported, location: "tensor '\(name)'", "is a segment of a tensor; accepted are whole ones")
+      throw ONNXFormatError(
+        .unsupported, location: "tensor '\(name)'", "is a segment of a tensor; accepted are whole ones")
     }
     if message.data_location == Int32(ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL.rawValue) {
       tensor.payload = .external(try externalLocation(message, name))
@@ -73,8 +75,10 @@ extension MessageReader {
       return .tensor(ONNXDataType(rawValue: tensor.elem_type), tensor.shape.map { shape($0.pointee) })
     case ONNX__TYPE_PROTO__VALUE_SPARSE_TENSOR_TYPE:
       return .sparseTensor(ONNXDataType(rawValue: message.sparse_tensor_type?.pointee.elem_type ?? 0))
-    case ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE: return .sequence(type(message.sequence_type?.pointee.elem_type))
-    case ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE: return .optional(type(message.optional_type?.pointee.elem_type))
+    case ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE:
+      return .sequence(type(message.sequence_type?.pointee.elem_type))
+    case ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE:
+      return .optional(type(message.optional_type?.pointee.elem_type))
     case ONNX__TYPE_PROTO__VALUE_MAP_TYPE: return .map(type(message.map_type?.pointee.value_type))
     case ONNX__TYPE_PROTO__VALUE_OPAQUE_TYPE: return .opaque
     default: return .none

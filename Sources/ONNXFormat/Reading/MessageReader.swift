@@ -77,7 +77,8 @@ struct MessageReader {
   // MARK: Attributes
 
   private func attributes(
-    _ messages: UnsafeMutablePointer<UnsafeMutablePointer<Onnx__AttributeProto>?>?, _ count: Int, of owner: String
+    _ messages: UnsafeMutablePointer<UnsafeMutablePointer<Onnx__AttributeProto>?>?, _ count: Int,
+    of owner: String
   ) throws(ONNXFormatError) -> [ONNXAttribute] {
     var attributes: [ONNXAttribute] = []
     for message in list(messages, count) {
@@ -104,7 +105,8 @@ struct MessageReader {
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH:
       if let graph = message.g { return .graph(try self.graph(graph.pointee)) }
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TYPE_PROTO: return .type(type(message.tp))
-    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS: return .floats(numbers(message.floats, message.n_floats))
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS:
+      return .floats(numbers(message.floats, message.n_floats))
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS:
       return .ints(numbers(message.ints, message.n_ints).map { Int($0) })
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRINGS:
@@ -121,7 +123,8 @@ struct MessageReader {
       ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__SPARSE_TENSORS:
       return .sparse
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TYPE_PROTOS:
-      return .types(UnsafeBufferPointer(start: message.type_protos, count: message.n_type_protos).map { type($0) })
+      return .types(
+        UnsafeBufferPointer(start: message.type_protos, count: message.n_type_protos).map { type($0) })
     default: break
     }
     throw ONNXFormatError(
@@ -130,7 +133,9 @@ struct MessageReader {
 
   /// The declared type; for files from before types were written, the field that is there.
   private func kind(of message: Onnx__AttributeProto) -> Onnx__AttributeProto__AttributeType {
-    if message.has_type != 0, message.type > 0 { return Onnx__AttributeProto__AttributeType(rawValue: .init(message.type)) }
+    if message.has_type != 0, message.type > 0 {
+      return Onnx__AttributeProto__AttributeType(rawValue: .init(message.type))
+    }
     if message.has_f != 0 { return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT }
     if message.has_i != 0 { return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT }
     if message.has_s != 0 { return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING }

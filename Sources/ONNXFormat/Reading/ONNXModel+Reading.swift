@@ -14,7 +14,8 @@ extension ONNXModel {
       throw ONNXFormatError(file: path, error.message)
     }
     do throws(ONNXFormatError) {
-      try self.init(bytes: file.storage(offset: 0, byteCount: file.bytes.count) ?? TensorStorage(byteCount: 0))
+      try self.init(
+        bytes: file.storage(offset: 0, byteCount: file.bytes.count) ?? TensorStorage(byteCount: 0))
     } catch {
       var located = error
       located.file = path
@@ -41,14 +42,17 @@ extension ONNXModel {
     let message = compact.bytes.withUnsafeBufferPointer {
       onnx__model_proto__unpack(nil, $0.count, $0.baseAddress)
     }
-    guard let message else { throw ONNXFormatError("is no ONNX model or is damaged: a message cannot be unpacked") }
+    guard let message else {
+      throw ONNXFormatError("is no ONNX model or is damaged: a message cannot be unpacked")
+    }
     defer { onnx__model_proto__free_unpacked(message, nil) }
     let reader = MessageReader(storage: storage, rawData: compact.rawData)
     self = try reader.model(message.pointee)
   }
 
   private static let otherFormats = [
-    ("GGUF", "GGUF"), ("PK\u{3}\u{4}", "zip (PyTorch checkpoint?)"), ("version https://git-lfs", "Git LFS pointer"),
+    ("GGUF", "GGUF"), ("PK\u{3}\u{4}", "zip (PyTorch checkpoint?)"),
+    ("version https://git-lfs", "Git LFS pointer"),
     ("\u{7F}ELF", "program"), ("{", "JSON text"),
   ]
 }

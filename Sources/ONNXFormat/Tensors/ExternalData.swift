@@ -23,7 +23,8 @@ public final class ExternalData: Sendable {
     let file = try self.file(location.path)
     if let count = location.count, count != byteCount {
       throw ONNXFormatError(
-        "external length in '\(location.path)' is \(count) bytes, accepted are the \(byteCount) that the shape needs")
+        "external length in '\(location.path)' is \(count) bytes, accepted are the \(byteCount) that the shape needs"
+      )
     }
     guard let storage = file.storage(offset: location.offset, byteCount: byteCount) else {
       throw ONNXFormatError(

@@ -20,7 +20,8 @@ struct TensorDecoder {
     for dim in tensor.dims {
       let (product, overflow) = count.multipliedReportingOverflow(by: dim)
       guard dim >= 0, !overflow, product <= Int.max / 128 else {  // their bits must be countable
-        throw ONNXFormatError("has shape \(tensor.dims), accepted are extents that are not negative and can be held")
+        throw ONNXFormatError(
+          "has shape \(tensor.dims), accepted are extents that are not negative and can be held")
       }
       count = product
     }
@@ -38,7 +39,8 @@ struct TensorDecoder {
     case .raw(let bytes): return try view(bytes)
     case .external(let location):
       guard let external else {
-        throw ONNXFormatError("is external data in '\(location.path)' of a model that was not read from a file")
+        throw ONNXFormatError(
+          "is external data in '\(location.path)' of a model that was not read from a file")
       }
       return try view(try external.bytes(location, byteCount: packedByteCount))
     case .floats(let values):
@@ -65,12 +67,14 @@ struct TensorDecoder {
   }
 
   private func mismatch(_ field: String) -> ONNXFormatError {
-    ONNXFormatError("has element type \(ONNXDataType(element)) and elements in '\(field)', which cannot hold it")
+    ONNXFormatError(
+      "has element type \(ONNXDataType(element)) and elements in '\(field)', which cannot hold it")
   }
 
   private func checkCount(_ found: Int, _ needed: Int, _ unit: String) throws(ONNXFormatError) {
     guard found == needed else {
-      throw ONNXFormatError("holds \(found) \(unit), its shape \(shape) of \(ONNXDataType(element)) needs \(needed)")
+      throw ONNXFormatError(
+        "holds \(found) \(unit), its shape \(shape) of \(ONNXDataType(element)) needs \(needed)")
     }
   }
 

@@ -49,11 +49,13 @@ struct MessageWriter {
     message.pointee.n_output = function.outputs.count
     message.pointee.attribute = arena.texts(function.attributes)
     message.pointee.n_attribute = function.attributes.count
-    arena.fill(&message.pointee.attribute_proto, &message.pointee.n_attribute_proto, function.defaults, attribute)
+    arena.fill(
+      &message.pointee.attribute_proto, &message.pointee.n_attribute_proto, function.defaults, attribute)
     arena.fill(&message.pointee.node, &message.pointee.n_node, function.nodes, node)
     arena.fill(&message.pointee.opset_import, &message.pointee.n_opset_import, function.opsets, opset)
     arena.fill(&message.pointee.value_info, &message.pointee.n_value_info, function.valueInfos, valueInfo)
-    arena.fill(&message.pointee.metadata_props, &message.pointee.n_metadata_props, function.metadata, property)
+    arena.fill(
+      &message.pointee.metadata_props, &message.pointee.n_metadata_props, function.metadata, property)
     return message
   }
 

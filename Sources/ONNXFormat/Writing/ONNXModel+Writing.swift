@@ -13,7 +13,8 @@ extension ONNXModel {
     return try withExtendedLifetime((writer, self)) { () throws(ONNXFormatError) in
       let count = onnx__model_proto__get_packed_size(message)
       guard count <= Int(Int32.max) else {
-        throw ONNXFormatError("needs \(count) bytes in one file, accepted are 2 GB; write tensors as external data")
+        throw ONNXFormatError(
+          "needs \(count) bytes in one file, accepted are 2 GB; write tensors as external data")
       }
       return [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
         written = onnx__model_proto__pack(message, buffer.baseAddress)

@@ -79,7 +79,9 @@ struct GraphExporter {
     if name.domain.isEmpty {
       opset = max(opset, name.opset ?? 0)
       // Windows came after the operator itself.
-      if node.attributes["left_window_size"] != nil || node.attributes["right_window_size"] != nil { opset = max(opset, 25) }
+      if node.attributes["left_window_size"] != nil || node.attributes["right_window_size"] != nil {
+        opset = max(opset, 25)
+      }
     } else {
       usesMicrosoft = true
     }
@@ -87,7 +89,9 @@ struct GraphExporter {
       name.operation, domain: name.domain, name: node.location,
       inputs: node.operands.map { $0.flatMap { names[$0] } ?? "" },
       outputs: node.results.map { $0.flatMap { names[$0] } ?? "" },
-      attributes: node.attributes.values.sorted { $0.key < $1.key }.map { ONNXAttribute($0.key, Self.value($0.value)) })
+      attributes: node.attributes.values.sorted { $0.key < $1.key }.map {
+        ONNXAttribute($0.key, Self.value($0.value))
+      })
   }
 
   private static func value(_ value: AttributeValue) -> ONNXAttribute.Value {

@@ -35,7 +35,8 @@ enum StandardOperators {
   static let names: [String: Name] = {
     var names: [String: Name] = [:]
     for operation in words(standard) {
-      names[Mnemonic.mnemonic(of: operation)] = Name(domain: "", operation: operation, opset: newer[operation])
+      names[Mnemonic.mnemonic(of: operation)] = Name(
+        domain: "", operation: operation, opset: newer[operation])
     }
     for operation in words(microsoft) {
       names[Mnemonic.mnemonic(of: operation)] = Name(domain: "com.microsoft", operation: operation)

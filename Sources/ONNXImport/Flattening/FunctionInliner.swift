@@ -31,7 +31,9 @@ struct FunctionInliner {
   }
 
   /// The nodes of a graph or body without calls of the model's functions.
-  static func flatten(_ nodes: [ONNXNode], of model: ONNXModel, _ opsets: OpsetTable) throws(ImportError) -> [FlatNode] {
+  static func flatten(_ nodes: [ONNXNode], of model: ONNXModel, _ opsets: OpsetTable) throws(ImportError)
+    -> [FlatNode]
+  {
     var inliner = try FunctionInliner(model)
     try inliner.append(nodes, opsets, depth: 0)
     return inliner.result
@@ -42,7 +44,8 @@ struct FunctionInliner {
       let domain = OpsetTable.normalized(node.domain)
       if let function = functions[Key(domain: domain, name: node.operation, overload: node.overload)] {
         guard depth < Self.maximumDepth else {
-          throw .invalid("calls functions deeper than \(Self.maximumDepth) levels (recursion?)", at: node.place)
+          throw .invalid(
+            "calls functions deeper than \(Self.maximumDepth) levels (recursion?)", at: node.place)
         }
         do throws(ImportError) {
           let body = try inlinedBody(of: function, at: node)
@@ -60,7 +63,9 @@ struct FunctionInliner {
     }
   }
 
-  private mutating func inlinedBody(of function: ONNXFunction, at call: ONNXNode) throws(ImportError) -> [ONNXNode] {
+  private mutating func inlinedBody(of function: ONNXFunction, at call: ONNXNode) throws(ImportError)
+    -> [ONNXNode]
+  {
     guard call.inputs.count <= function.inputs.count, call.outputs.count <= function.outputs.count else {
       throw .invalid(
         "has \(call.inputs.count) operands and \(call.outputs.count) results, accepted are at most "
@@ -72,7 +77,9 @@ struct FunctionInliner {
     }
     for (index, name) in function.outputs.enumerated() where index < call.outputs.count {
       // A result that passes an operand through keeps the operand's name; it is renamed by the identity below.
-      if !call.outputs[index].isEmpty, renaming.names[name] == nil { renaming.names[name] = call.outputs[index] }
+      if !call.outputs[index].isEmpty, renaming.names[name] == nil {
+        renaming.names[name] = call.outputs[index]
+      }
     }
     for name in function.attributes where call.attribute(name) == nil {
       throw .invalid("lacks the attribute '\(name)' of the function")

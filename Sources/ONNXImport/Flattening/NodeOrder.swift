@@ -49,7 +49,8 @@ struct NodeOrder {
           let start = stack.firstIndex { $0.node == next } ?? 0
           let cycle = stack[start...].map { "'\(nodes[$0.node].node.location)'" }
           throw .invalid(
-            "nodes \(cycle.reversed().prefix(20).joined(separator: " -> ")) form a cycle; accepted are graphs without one")
+            "nodes \(cycle.reversed().prefix(20).joined(separator: " -> ")) form a cycle; accepted are graphs without one"
+          )
         }
       }
     }

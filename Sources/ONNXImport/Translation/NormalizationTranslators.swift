@@ -23,15 +23,20 @@ enum NormalizationTranslators {
   private static let group: Translator = { (node, builder) throws(ImportError) in
     guard node.opset < 21 else { return nil }
     let x = builder.type(try node.operand(0))
-    guard case .int(let groups)? = node.attributes.first(where: { $0.name == "num_groups" })?.value, groups > 0 else {
+    guard case .int(let groups)? = node.attributes.first(where: { $0.name == "num_groups" })?.value,
+      groups > 0
+    else {
       throw .invalid("lacks the attribute 'num_groups'")
     }
     guard x.rank >= 2, let channels = x.shape[1].constant, channels % groups == 0 else {
-      throw .unsupported("operand 0 is \(x), accepted before opset 21 is a number of channels that \(groups) divides")
+      throw .unsupported(
+        "operand 0 is \(x), accepted before opset 21 is a number of channels that \(groups) divides")
     }
     for position in 1...2 {
       var value = try node.operand(position)
-      for (operation, shape) in [("reshape", [groups, 1]), ("expand", [groups, channels / groups]), ("reshape", [channels])] {
+      for (operation, shape) in [
+        ("reshape", [groups, 1]), ("expand", [groups, channels / groups]), ("reshape", [channels]),
+      ] {
         guard let next = try builder.emit(operation, [value, builder.constant(shape)])[0] else { continue }
         value = next
       }

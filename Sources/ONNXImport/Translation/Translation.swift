@@ -86,7 +86,8 @@ enum Translators {
 extension GraphBuilder {
   /// Adds a node, turning an operator's complaint into an import error.
   mutating func emit(
-    _ operation: String, _ operands: [ValueID?], _ attributes: [String: AttributeValue] = [:], names: [String?] = []
+    _ operation: String, _ operands: [ValueID?], _ attributes: [String: AttributeValue] = [:],
+    names: [String?] = []
   ) throws(ImportError) -> [ValueID?] {
     do throws(OperatorError) {
       return try add(operation, operands, Attributes(attributes), names: names)
