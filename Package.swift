@@ -14,7 +14,9 @@ func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target 
   .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = [], exclude: [String] = [])
+func tests(
+  _ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = [], exclude: [String] = []
+)
   -> Target
 {
   .testTarget(
@@ -44,7 +46,8 @@ let package = Package(
 
     // Row 1: formats, kernels, the graph.
     module("ONNXFormat", ["CONNX", "ProtobufArena", "Tensors"]),
-    module("PlanFormat", ["CPlan", "ProtobufArena", "Tensors", .product(name: "Crypto", package: "swift-crypto")]),
+    module(
+      "PlanFormat", ["CPlan", "ProtobufArena", "Tensors", .product(name: "Crypto", package: "swift-crypto")]),
     module("Kernels", ["Tensors", "CKernels", "COpenBLAS"]),
     module("GraphIR", ["Tensors"]),
     module("Tokenization", ["Tensors"]),
@@ -59,7 +62,8 @@ let package = Package(
     module(
       "Compiler",
       [
-        "ONNXImport", "ONNXFormat", "Passes", "Planning", "Tokenization", "PlanFormat", "Operators", "GraphIR",
+        "ONNXImport", "ONNXFormat", "Passes", "Planning", "Tokenization", "PlanFormat", "Operators",
+        "GraphIR",
         "Tensors", .product(name: "Crypto", package: "swift-crypto"),
       ]),
     module("Reports", ["Operators", "PlanFormat", "GraphIR", "Tensors"]),
@@ -81,7 +85,10 @@ let package = Package(
       "PassesTests", ["Passes", "Operators", "GraphIR", "TestSupport"], exclude: ["Goldens", "Cases"]),
     tests(
       "ExecutionTests",
-      ["Execution", "Planning", "PlanFormat", "Passes", "Operators", "Kernels", "GraphIR", "Tensors", "TestSupport"]),
+      [
+        "Execution", "Planning", "PlanFormat", "Passes", "Operators", "Kernels", "GraphIR", "Tensors",
+        "TestSupport",
+      ]),
     tests("GraphIRTests", ["GraphIR", "Tensors", "TestSupport"], exclude: ["Goldens"]),
     tests(
       "ReportsTests", ["Reports", "PlanFormat", "GraphIR", "Tensors", "TestSupport"], exclude: ["Goldens"]),
@@ -91,7 +98,8 @@ let package = Package(
     tests(
       "ZooTests",
       [
-        "Compiler", "Planning", "Execution", "PlanFormat", "ONNXImport", "ONNXFormat", "Operators", "Kernels", "GraphIR",
+        "Compiler", "Planning", "Execution", "PlanFormat", "ONNXImport", "ONNXFormat", "Operators", "Kernels",
+        "GraphIR",
         "Tensors",
       ]),
     tests("OperatorsTests", ["Operators", "Kernels", "GraphIR", "Tensors"]),

@@ -15,7 +15,8 @@ public struct CompilerError: Error, CustomStringConvertible, Sendable {
 
   static func unknownStage(_ name: String, accepted: [String]) -> CompilerError {
     CompilerError(
-      code: .invalidInput, message: "there is no stage '\(name)'; accepted are \(accepted.joined(separator: ", "))")
+      code: .invalidInput,
+      message: "there is no stage '\(name)'; accepted are \(accepted.joined(separator: ", "))")
   }
   static func noTokenizer(_ path: String) -> CompilerError {
     CompilerError(code: .invalidInput, message: "'\(path)': there is no such tokenizer file")

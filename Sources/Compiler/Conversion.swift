@@ -126,8 +126,10 @@ public struct Conversion {
     var program = result.program
     program.model = [Entry("context", "\(try contextLength(report.module))")]
     program.provenance = try provenance(report.module)
-    program.ledger = report.stages.compactMap(\.record).filter { $0.fidelity != .exact && !$0.statistics.isEmpty }
-      .map { LedgerEntry(pass: $0.name, fidelity: $0.fidelity.rawValue) }
+    program.ledger = report.stages.compactMap(\.record).filter {
+      $0.fidelity != .exact && !$0.statistics.isEmpty
+    }
+    .map { LedgerEntry(pass: $0.name, fidelity: $0.fidelity.rawValue) }
     let writer = try PlanWriter(path: output)
     let total = report.module.constants.values.reduce(0) { $0 + $1.byteCount }
     program.weights = try writer.writeWeights(result.weights) { done in
@@ -151,7 +153,8 @@ public struct Conversion {
       var n_positions: Int?
     }
     let path = URL(fileURLWithPath: modelFolder + "/config.json")
-    if let data = try? Data(contentsOf: path), let values = try? JSONDecoder().decode(Configuration.self, from: data),
+    if let data = try? Data(contentsOf: path),
+      let values = try? JSONDecoder().decode(Configuration.self, from: data),
       let length = values.max_position_embeddings ?? values.n_positions, length > 0
     {
       return length

@@ -19,7 +19,8 @@ public struct ExecutionError: Error, CustomStringConvertible, Sendable {
   static func unknownInput(_ name: String, accepted: [String]) -> ExecutionError {
     ExecutionError(
       code: .invalidInput,
-      message: "there is no input '\(name)', accepted are \(accepted.map { "'\($0)'" }.joined(separator: ", "))")
+      message:
+        "there is no input '\(name)', accepted are \(accepted.map { "'\($0)'" }.joined(separator: ", "))")
   }
   static func input(_ name: String, found: String, accepted: String) -> ExecutionError {
     ExecutionError(code: .invalidInput, message: "input '\(name)': found \(found), accepted is \(accepted)")

@@ -38,9 +38,12 @@ public final class Executor {
   ///   - pool: threads that kernels share.
   /// - Throws: ``ExecutionError`` when the plan has no such function or needs a kernel that this build lacks.
   public init(_ plan: PlanFile, function name: String? = nil, pool: ThreadPool) throws(ExecutionError) {
-    guard let function = name == nil ? plan.program.functions.first : plan.program.functions.first(where: { $0.name == name })
+    guard
+      let function = name == nil
+        ? plan.program.functions.first : plan.program.functions.first(where: { $0.name == name })
     else {
-      throw ExecutionError(code: .invalidInput, message: "'\(plan.path)': there is no function '\(name ?? "")'")
+      throw ExecutionError(
+        code: .invalidInput, message: "'\(plan.path)': there is no function '\(name ?? "")'")
     }
     self.plan = plan
     self.function = function
@@ -72,16 +75,21 @@ public final class Executor {
     table.deallocate()
   }
 
-  private static func prepare(_ step: Function.Step, _ plan: PlanFile) throws(ExecutionError) -> PreparedStep {
+  private static func prepare(_ step: Function.Step, _ plan: PlanFile) throws(ExecutionError) -> PreparedStep
+  {
     guard let entry = KernelTable.entries[step.kernel] else {
       throw ExecutionError(
-        code: .unsupported, message: "'\(plan.path)': step '\(step.location)' needs the kernel '\(step.kernel)', which this build lacks")
+        code: .unsupported,
+        message:
+          "'\(plan.path)': step '\(step.location)' needs the kernel '\(step.kernel)', which this build lacks")
     }
     do throws(KernelError) {
       return PreparedStep(
-        kernel: try entry.prepare(step.attributes), operands: step.operands.copied(), results: step.results.copied())
+        kernel: try entry.prepare(step.attributes), operands: step.operands.copied(),
+        results: step.results.copied())
     } catch {
-      throw ExecutionError(code: .unsupported, message: "step '\(step.location)' (\(step.kernel)): \(error.message)")
+      throw ExecutionError(
+        code: .unsupported, message: "step '\(step.location)' (\(step.kernel)): \(error.message)")
     }
   }
 
@@ -100,13 +108,16 @@ public final class Executor {
     for state in function.states {
       let type = function.type(of: state.input)
       // Exporters may leave an extent of the cache open that what is appended to it tells.
-      let update = function.steps.first { $0.results.first == Int32(state.output) }
+      let update =
+        function.steps.first { $0.results.first == Int32(state.output) }
         .map { function.type(of: Int($0.operands[1])).shape } ?? type.shape
       var shape: [Int] = []
       for (axis, dim) in type.shape.enumerated() {
-        guard let extent = axis == state.axis ? 0 : dim.evaluated(sizes) ?? update[axis].evaluated(sizes) else {
+        guard let extent = axis == state.axis ? 0 : dim.evaluated(sizes) ?? update[axis].evaluated(sizes)
+        else {
           throw ExecutionError(
-            code: .invalidInput, message: "cache '\(function.values[state.input].name)': size '\(dim)' is not bound")
+            code: .invalidInput,
+            message: "cache '\(function.values[state.input].name)': size '\(dim)' is not bound")
         }
         shape.append(extent)
       }

@@ -18,7 +18,9 @@ public struct GraphBuilder {
     self.symbols = symbols
   }
 
-  public func fact(_ value: ValueID) -> ValueFact { ValueFact(graph[value].type, content: graph[value].content) }
+  public func fact(_ value: ValueID) -> ValueFact {
+    ValueFact(graph[value].type, content: graph[value].content)
+  }
 
   public func type(_ value: ValueID) -> TensorType { graph[value].type }
 
@@ -30,7 +32,9 @@ public struct GraphBuilder {
     _ operation: String, _ operands: [ValueID?], _ attributes: Attributes = Attributes(),
     names: [String?] = [], resultCount: Int = 1
   ) throws(OperatorError) -> [ValueID?] {
-    guard let definition = operators[operation] else { throw OperatorError("there is no operator '\(operation)'") }
+    guard let definition = operators[operation] else {
+      throw OperatorError("there is no operator '\(operation)'")
+    }
     let count = names.isEmpty ? resultCount : names.count
     let facts = try definition.infer(
       InferenceCall(operands.map { $0.map(fact) }, attributes, resultCount: count, symbols: symbols))
@@ -60,7 +64,9 @@ public struct GraphBuilder {
   public mutating func constant(_ tensor: Tensor, name: String? = nil) -> ValueID {
     var stem = name ?? "c"
     if name == nil, let content = Graph.trackedContent(of: tensor) {
-      stem = "c.\(tensor.element).\(tensor.shape.map(String.init).joined(separator: "x"))." + content.map(\.description).joined(separator: ",")
+      stem =
+        "c.\(tensor.element).\(tensor.shape.map(String.init).joined(separator: "x"))."
+        + content.map(\.description).joined(separator: ",")
     }
     var key = stem
     var suffix = 1
@@ -85,7 +91,9 @@ public struct GraphBuilder {
 extension Graph {
   /// The content that inference tracks for a constant: its elements, when it is small and integer or boolean.
   public static func trackedContent(of tensor: Tensor) -> [Dim]? {
-    guard !tensor.element.isFloatingPoint, tensor.elementCount <= ValueFact.maximumContentCount else { return nil }
+    guard !tensor.element.isFloatingPoint, tensor.elementCount <= ValueFact.maximumContentCount else {
+      return nil
+    }
     return tensor.integers.map { Dim($0) }
   }
 }

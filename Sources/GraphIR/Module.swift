@@ -18,7 +18,8 @@ public struct Module: Sendable {
   /// Where the module came from: producer, source file, opset.
   public var metadata: [String: String]
 
-  public init(functions: [Function] = [], constants: [String: Tensor] = [:], metadata: [String: String] = [:]) {
+  public init(functions: [Function] = [], constants: [String: Tensor] = [:], metadata: [String: String] = [:])
+  {
     self.functions = functions
     self.constants = constants
     self.metadata = metadata

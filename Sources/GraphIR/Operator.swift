@@ -104,7 +104,9 @@ public struct InferenceCall {
   }
 
   /// The known elements of an integer operand.
-  public func content(_ operand: Int) -> [Dim]? { operand < operands.count ? operands[operand]?.content : nil }
+  public func content(_ operand: Int) -> [Dim]? {
+    operand < operands.count ? operands[operand]?.content : nil
+  }
 
   /// The elements of an integer operand, when all are plain integers: axes, steps.
   public func integers(_ operand: Int) -> [Int]? {
@@ -164,7 +166,9 @@ extension Operator {
     return Work(flops: written.map(\.elementCount).reduce(Dim(0), +), bytes: moved.reduce(Dim(0), +))
   }
 
-  public func decompose(_ node: Node, into builder: inout GraphBuilder) throws(OperatorError) -> [ValueID?]? { nil }
+  public func decompose(_ node: Node, into builder: inout GraphBuilder) throws(OperatorError) -> [ValueID?]? {
+    nil
+  }
 }
 
 /// Operators by mnemonic.

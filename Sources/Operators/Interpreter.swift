@@ -85,7 +85,8 @@ public struct Interpreter {
   public func evaluate(_ node: Node, _ operands: [Tensor?]) throws(Failure) -> [Tensor?] {
     do throws(KernelError) {
       if let entry = KernelTable.entries[node.operation], !entry.writesOperand {
-        return try KernelRunner(try entry.prepare(node.attributes)).run(operands, results: node.results.map { $0 != nil })
+        return try KernelRunner(try entry.prepare(node.attributes)).run(
+          operands, results: node.results.map { $0 != nil })
       }
     } catch {
       throw Failure(
@@ -118,7 +119,8 @@ public struct Interpreter {
       guard let ids = try definition.decompose(inner, into: &builder) else { return nil }
       results = ids
     } catch {
-      throw Failure(node: node.location, operation: node.operation, message: error.message, isUnsupported: false)
+      throw Failure(
+        node: node.location, operation: node.operation, message: error.message, isUnsupported: false)
     }
     for case let result? in results { builder.graph.outputs.append((builder.graph[result].name, result)) }
     try evaluate(builder.graph, constants: builder.constants, &values)

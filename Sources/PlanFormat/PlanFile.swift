@@ -23,7 +23,8 @@ public final class PlanFile: Sendable {
       throw .corrupt(path, "the section table (no program)")
     }
     do throws(DecodingError) {
-      let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[section.offset..<section.offset + section.byteCount])
+      let bytes = UnsafeRawBufferPointer(
+        rebasing: file.bytes[section.offset..<section.offset + section.byteCount])
       program = try Program(decoding: bytes)
     } catch {
       throw .corrupt(path, error.part)
@@ -66,10 +67,13 @@ public final class PlanFile: Sendable {
       guard offset <= UInt64(bytes.count), length <= UInt64(bytes.count) - offset else {
         throw .truncated(path, "section '\(kind)'")
       }
-      guard offset % UInt64(PlanLayout.sectionAlignment) == 0 else { throw .corrupt(path, "section '\(kind)'") }
+      guard offset % UInt64(PlanLayout.sectionAlignment) == 0 else {
+        throw .corrupt(path, "section '\(kind)'")
+      }
       sections.append(
         PlanLayout.Section(
-          kind: kind, offset: Int(offset), byteCount: Int(length), checksum: Array(bytes[entry + 24..<entry + 56])))
+          kind: kind, offset: Int(offset), byteCount: Int(length),
+          checksum: Array(bytes[entry + 24..<entry + 56])))
     }
     return sections
   }
@@ -93,10 +97,13 @@ public final class PlanFile: Sendable {
   /// - Throws: ``PlanError`` naming the first section that differs.
   public func verify() throws(PlanError) {
     for section in sections {
-      let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[section.offset..<section.offset + section.byteCount])
+      let bytes = UnsafeRawBufferPointer(
+        rebasing: file.bytes[section.offset..<section.offset + section.byteCount])
       var hash = SHA256()
       hash.update(bufferPointer: bytes)
-      guard hash.finalize().elementsEqual(section.checksum) else { throw .checksum(path, section.kind.description) }
+      guard hash.finalize().elementsEqual(section.checksum) else {
+        throw .checksum(path, section.kind.description)
+      }
     }
   }
 }

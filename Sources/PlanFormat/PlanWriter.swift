@@ -35,8 +35,10 @@ public final class PlanWriter {
         Weight(
           name: name, element: tensor.element, shape: tensor.shape, offset: file.offset - start,
           byteCount: tensor.byteCount))
-      hash.update(bufferPointer: tensor.bytes)
-      try file.write(tensor.bytes)
+      try withExtendedLifetime(tensor) { () throws(FileError) in
+        hash.update(bufferPointer: tensor.bytes)
+        try file.write(tensor.bytes)
+      }
       progress(file.offset - start)
     }
     endSection(.weights, start, hash)

@@ -20,14 +20,18 @@ extension Program {
     for item in items(m.weights, m.n_weights) {
       weights.append(
         Weight(
-          name: text(item.name), element: try element(item.element), shape: try shape(item.shape, item.n_shape),
+          name: text(item.name), element: try element(item.element),
+          shape: try shape(item.shape, item.n_shape),
           offset: try natural(item.offset), byteCount: try natural(item.length)))
     }
-    for item in items(m.functions, m.n_functions) { functions.append(try Function(item, weights: weights.count)) }
+    for item in items(m.functions, m.n_functions) {
+      functions.append(try Function(item, weights: weights.count))
+    }
     guard !functions.isEmpty else { throw DecodingError("the list of functions") }
     ledger = items(m.ledger, m.n_ledger).map {
       LedgerEntry(
-        pass: text($0.pass), fidelity: text($0.fidelity), budget: text($0.budget), measured: text($0.measured))
+        pass: text($0.pass), fidelity: text($0.fidelity), budget: text($0.budget), measured: text($0.measured)
+      )
     }
     provenance = items(m.provenance, m.n_provenance).map { Entry(text($0.key), text($0.value)) }
     model = items(m.model, m.n_model).map { Entry(text($0.key), text($0.value)) }
@@ -86,7 +90,8 @@ extension Function {
     outputs = try ports(items(m.outputs, m.n_outputs))
     for item in items(m.states, m.n_states) {
       let state = State(input: Int(item.input), output: Int(item.output), axis: Int(item.axis))
-      guard state.input < values.count, state.output < values.count, state.axis < type(of: state.input).rank else {
+      guard state.input < values.count, state.output < values.count, state.axis < type(of: state.input).rank
+      else {
         throw DecodingError("a state of function '\(name)'")
       }
       states.append(state)
@@ -130,14 +135,17 @@ extension Function {
       let name = text(m.name)
       let ints = PlanFormat.values(m.ints, m.n_ints).map { Int($0) }
       let floats = PlanFormat.values(m.floats, m.n_floats)
-      let strings = PlanFormat.values(m.strings, m.n_strings).map { UnsafeBufferPointer(start: $0.data, count: $0.len) }
+      let strings = PlanFormat.values(m.strings, m.n_strings).map {
+        UnsafeBufferPointer(start: $0.data, count: $0.len)
+      }
       switch (text(m.kind), ints.first, floats.first, strings.first) {
       case ("int", let value?, _, _): attributes[name] = .int(value)
       case ("ints", _, _, _): attributes[name] = .ints(ints)
       case ("float", _, let value?, _): attributes[name] = .float(value)
       case ("floats", _, _, _): attributes[name] = .floats(floats)
       case ("string", _, _, let value?): attributes[name] = .string(String(decoding: value, as: UTF8.self))
-      case ("strings", _, _, _): attributes[name] = .strings(strings.map { String(decoding: $0, as: UTF8.self) })
+      case ("strings", _, _, _):
+        attributes[name] = .strings(strings.map { String(decoding: $0, as: UTF8.self) })
       case ("element", _, _, _): attributes[name] = .element(try element(m.element))
       case ("tensor", _, _, let bytes?):
         let (type, extents) = (try element(m.element), try shape(m.shape, m.n_shape))

@@ -115,13 +115,17 @@ private struct ProgramWriter {
     message.pointee.results = arena.list(step.results)
     message.pointee.n_results = step.results.count
     let attributes = step.attributes.values.sorted { $0.key < $1.key }
-    arena.fill(&message.pointee.attributes, &message.pointee.n_attributes, attributes) { attribute($0.key, $0.value) }
+    arena.fill(&message.pointee.attributes, &message.pointee.n_attributes, attributes) {
+      attribute($0.key, $0.value)
+    }
     message.pointee.location = arena.string(step.location)
     message.pointee.feeds_state = step.feedsState ? 1 : 0
     return message
   }
 
-  private func attribute(_ name: String, _ value: AttributeValue) -> UnsafeMutablePointer<Tandem__Plan__Attribute> {
+  private func attribute(_ name: String, _ value: AttributeValue) -> UnsafeMutablePointer<
+    Tandem__Plan__Attribute
+  > {
     let message = arena.make(tandem__plan__attribute__init)
     message.pointee.name = arena.string(name)
     func set(_ kind: String, ints: [Int] = [], floats: [Float] = [], strings: [[UInt8]] = []) {

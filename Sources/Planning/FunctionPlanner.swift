@@ -128,7 +128,9 @@ struct FunctionPlanner {
     let outputs = Set(function.outputs.map(\.value))
     for step in function.steps where step.kernel == "cache_append" {
       let (past, present) = (Int(step.operands[0]), Int(step.results[0]))
-      guard inputs.contains(past), outputs.contains(present), let axis = step.attributes.int("axis") else { continue }
+      guard inputs.contains(past), outputs.contains(present), let axis = step.attributes.int("axis") else {
+        continue
+      }
       function.states.append(.init(input: past, output: present, axis: axis))
     }
   }

@@ -15,7 +15,9 @@ package final class MessageArena {
   deinit { for block in blocks { free(block) } }
 
   private func allocate<T>(_ type: T.Type, _ count: Int) -> UnsafeMutablePointer<T> {
-    guard let block = calloc(max(count, 1), MemoryLayout<T>.stride) else { preconditionFailure("out of memory") }
+    guard let block = calloc(max(count, 1), MemoryLayout<T>.stride) else {
+      preconditionFailure("out of memory")
+    }
     blocks.append(block)
     return block.bindMemory(to: T.self, capacity: max(count, 1))
   }

@@ -33,7 +33,9 @@ public struct Attributes: Sendable {
   }
   public func ints(_ name: String) -> [Int]? { if case .ints(let v)? = values[name] { v } else { nil } }
   public func floats(_ name: String) -> [Float]? { if case .floats(let v)? = values[name] { v } else { nil } }
-  public func strings(_ name: String) -> [String]? { if case .strings(let v)? = values[name] { v } else { nil } }
+  public func strings(_ name: String) -> [String]? {
+    if case .strings(let v)? = values[name] { v } else { nil }
+  }
   public func element(_ name: String) -> ElementType? {
     if case .element(let v)? = values[name] { v } else { nil }
   }

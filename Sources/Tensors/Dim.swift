@@ -37,7 +37,8 @@ public struct Dim: Hashable, Sendable {
 
   private static func precedes(_ a: Term, _ b: Term) -> Bool {
     if a.factors.isEmpty != b.factors.isEmpty { return !a.factors.isEmpty }
-    return a.factors.map(\.description).joined(separator: "*") < b.factors.map(\.description).joined(separator: "*")
+    return a.factors.map(\.description).joined(separator: "*")
+      < b.factors.map(\.description).joined(separator: "*")
   }
 
   /// The value, when it does not depend on any symbol.

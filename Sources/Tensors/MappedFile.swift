@@ -39,7 +39,9 @@ public final class MappedFile: @unchecked Sendable {  // immutable after init
 
   /// `byteCount` bytes at `offset` as storage that keeps the mapping alive, or nil when they exceed the file.
   public func storage(offset: Int, byteCount: Int) -> TensorStorage? {
-    guard offset >= 0, byteCount >= 0, offset <= bytes.count, byteCount <= bytes.count - offset else { return nil }
+    guard offset >= 0, byteCount >= 0, offset <= bytes.count, byteCount <= bytes.count - offset else {
+      return nil
+    }
     guard let base = bytes.baseAddress else { return TensorStorage(byteCount: 0) }
     return TensorStorage(viewing: base + offset, byteCount: byteCount, owner: self)
   }

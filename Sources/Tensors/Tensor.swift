@@ -82,6 +82,7 @@ public struct Tensor: Sendable {
   public var rank: Int { shape.count }
   public var base: UnsafeMutableRawPointer { storage.base + offset }
   public var type: TensorType { TensorType(element, shape.map { Dim($0) }) }
+  /// The elements' memory. It lives as long as the tensor: hold on to that (`withExtendedLifetime`) while reading.
   public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: byteCount) }
 
   /// The same elements under another shape of equal count.
@@ -98,7 +99,9 @@ extension Tensor {
   public init<T: BitwiseCopyable>(_ element: ElementType, _ shape: [Int], values: [T]) {
     precondition(MemoryLayout<T>.stride == element.byteCount && values.count == shape.reduce(1, *))
     self.init(element, shape)
-    values.withUnsafeBytes { base.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(base), byteCount: $0.count) }
+    values.withUnsafeBytes {
+      base.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(base), byteCount: $0.count)
+    }
   }
 
   /// A copy of `bytes`, which must have exactly the size of the tensor.
@@ -108,9 +111,15 @@ extension Tensor {
     if let source = bytes.baseAddress { base.copyMemory(from: source, byteCount: bytes.count) }
   }
 
-  public init(f32 values: [Float], _ shape: [Int]? = nil) { self.init(.f32, shape ?? [values.count], values: values) }
-  public init(i64 values: [Int], _ shape: [Int]? = nil) { self.init(.i64, shape ?? [values.count], values: values) }
-  public init(i32 values: [Int32], _ shape: [Int]? = nil) { self.init(.i32, shape ?? [values.count], values: values) }
+  public init(f32 values: [Float], _ shape: [Int]? = nil) {
+    self.init(.f32, shape ?? [values.count], values: values)
+  }
+  public init(i64 values: [Int], _ shape: [Int]? = nil) {
+    self.init(.i64, shape ?? [values.count], values: values)
+  }
+  public init(i32 values: [Int32], _ shape: [Int]? = nil) {
+    self.init(.i32, shape ?? [values.count], values: values)
+  }
   public init(bool values: [Bool], _ shape: [Int]? = nil) {
     self.init(.bool, shape ?? [values.count], values: values.map { UInt8($0 ? 1 : 0) })
   }

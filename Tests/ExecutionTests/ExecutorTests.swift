@@ -69,7 +69,8 @@ import Testing
 
   @Test func temporariesShareSlots() throws {
     let chain = (0..<10).map { "  %v\($0 + 1) = exp(%v\($0)) : f32[S, 8]\n" }.joined()
-    let fixture = try PlanFixture("func @main(%v0: f32[S, 8]) -> (y: f32[S, 8]) {\n\(chain)  return y = %v10\n}\n")
+    let fixture = try PlanFixture(
+      "func @main(%v0: f32[S, 8]) -> (y: f32[S, 8]) {\n\(chain)  return y = %v10\n}\n")
     #expect(try fixture.executor().function.slotCount == 2)
   }
 

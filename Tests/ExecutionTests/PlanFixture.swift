@@ -17,7 +17,8 @@ final class PlanFixture {
     var module = try Module(parsing: text, operators: OperatorSet.standard, blobs: [])
     try PassPipeline(passes).run(on: &module, operators: OperatorSet.standard)
     self.module = module
-    path = FileManager.default.temporaryDirectory.appending(path: "tandem-test-\(UUID().uuidString).plan").path
+    path =
+      FileManager.default.temporaryDirectory.appending(path: "tandem-test-\(UUID().uuidString).plan").path
     let result = try Planner(module).plan()
     var program = result.program
     let writer = try PlanWriter(path: path)

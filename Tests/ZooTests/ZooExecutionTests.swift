@@ -81,7 +81,8 @@ final class CompiledPlan {
   let file: PlanFile
 
   init(_ model: String) throws {
-    let path = FileManager.default.temporaryDirectory.appending(path: "tandem-zoo-\(UUID().uuidString).plan").path
+    let path = FileManager.default.temporaryDirectory.appending(path: "tandem-zoo-\(UUID().uuidString).plan")
+      .path
     var options = ConversionOptions(model: model)
     options.output = path
     _ = try Conversion(options).run()

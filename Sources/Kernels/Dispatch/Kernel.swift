@@ -24,7 +24,9 @@ public struct KernelError: Error, CustomStringConvertible, Sendable {
 
   public var description: String { message }
 
-  public static func invalid(_ message: String) -> KernelError { KernelError(code: .invalidInput, message: message) }
+  public static func invalid(_ message: String) -> KernelError {
+    KernelError(code: .invalidInput, message: message)
+  }
   public static func unsupported(_ message: String) -> KernelError {
     KernelError(code: .unsupported, message: message)
   }

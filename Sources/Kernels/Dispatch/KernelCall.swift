@@ -77,9 +77,12 @@ public struct KernelCall {
     let view = contiguous(operand)
     let count = view.elementCount
     switch view.element {
-    case .i64: return Array(UnsafeBufferPointer(start: view.base.assumingMemoryBound(to: Int.self), count: count))
+    case .i64:
+      return Array(UnsafeBufferPointer(start: view.base.assumingMemoryBound(to: Int.self), count: count))
     case .i32:
-      return UnsafeBufferPointer(start: view.base.assumingMemoryBound(to: Int32.self), count: count).map { Int($0) }
+      return UnsafeBufferPointer(start: view.base.assumingMemoryBound(to: Int32.self), count: count).map {
+        Int($0)
+      }
     default: throw .element(view.element, of: "operand \(operand)", accepted: "i64 and i32")
     }
   }

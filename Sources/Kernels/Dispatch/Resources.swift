@@ -13,7 +13,8 @@ public final class Resources {
 
   /// Memory aligned to 64 bytes, valid until ``reset()``. Its content is undefined.
   public func scratch(byteCount: Int) -> UnsafeMutableRawPointer {
-    let size = (max(byteCount, 1) + TensorStorage.alignment - 1) / TensorStorage.alignment * TensorStorage.alignment
+    let size =
+      (max(byteCount, 1) + TensorStorage.alignment - 1) / TensorStorage.alignment * TensorStorage.alignment
     while block < blocks.count {
       if used + size <= blocks[block].byteCount {
         defer { used += size }

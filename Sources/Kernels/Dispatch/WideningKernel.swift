@@ -22,7 +22,9 @@ struct WideningKernel: Kernel {
       ids[index] = call.has(index) ? Int32(index) : -1
       if call.has(index) { table[index] = widened(call[index], call.resources) }
     }
-    for index in 0..<results { ids[operands + index] = call.isUsed(result: index) ? Int32(operands + index) : -1 }
+    for index in 0..<results {
+      ids[operands + index] = call.isUsed(result: index) ? Int32(operands + index) : -1
+    }
     let memory = ScratchMemory(call.resources)
     let wide = KernelCall(
       table: table, operandIDs: UnsafeBufferPointer(start: ids, count: operands),
@@ -56,5 +58,7 @@ struct WideningKernel: Kernel {
 final class ScratchMemory: ResultMemory {
   let resources: Resources
   init(_ resources: Resources) { self.resources = resources }
-  func allocate(value: Int, byteCount: Int) -> UnsafeMutableRawPointer { resources.scratch(byteCount: byteCount) }
+  func allocate(value: Int, byteCount: Int) -> UnsafeMutableRawPointer {
+    resources.scratch(byteCount: byteCount)
+  }
 }

@@ -2,7 +2,9 @@ import Tensors
 
 enum StateKernels {
   static let entries: [KernelEntry] = [
-    KernelEntry("cache_append", aliasing: 0, writesOperand: true) { CacheAppendKernel(axis: $0.int("axis", default: 0)) }
+    KernelEntry("cache_append", aliasing: 0, writesOperand: true) {
+      CacheAppendKernel(axis: $0.int("axis", default: 0))
+    }
   ]
 }
 
@@ -17,10 +19,12 @@ struct CacheAppendKernel: Kernel {
     let (cache, update) = (call[0], call[1])
     guard axis >= 1, axis < cache.rank, cache.rank == update.rank, cache.element == update.element else {
       throw .invalid(
-        "cannot append \(update.element)\(update.shape.array) to a cache of \(cache.element)\(cache.shape.array)")
+        "cannot append \(update.element)\(update.shape.array) to a cache of \(cache.element)\(cache.shape.array)"
+      )
     }
     for other in 0..<cache.rank where other != axis && cache.shape[other] != update.shape[other] {
-      throw .invalid("cannot append \(update.shape.array) to a cache of \(cache.shape.array) along axis \(axis)")
+      throw .invalid(
+        "cannot append \(update.shape.array) to a cache of \(cache.shape.array) along axis \(axis)")
     }
     let capacity = cache.strides[axis - 1] / max(cache.strides[axis], 1)
     let length = cache.shape[axis] + update.shape[axis]

@@ -18,7 +18,8 @@ enum ShapeRules {
       case (_, 1): result.append(x)
       case (let p?, let q?):
         guard p == q else {
-          throw OperatorError("shapes \(list(a)) and \(list(b)) do not broadcast: axis \(axis) is \(p) and \(q)")
+          throw OperatorError(
+            "shapes \(list(a)) and \(list(b)) do not broadcast: axis \(axis) is \(p) and \(q)")
         }
         result.append(x)
       case (_?, nil): result.append(x)

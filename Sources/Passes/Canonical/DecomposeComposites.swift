@@ -43,7 +43,9 @@ public struct DecomposeComposites: Pass {
       var names: [(ValueID, String)] = []
       for (old, new) in zip(node.results, results) {
         guard let old else { continue }
-        guard let new else { throw OperatorError("the decomposition of '\(node.operation)' leaves out a result") }
+        guard let new else {
+          throw OperatorError("the decomposition of '\(node.operation)' leaves out a result")
+        }
         names.append((new, builder.graph[old].name))
         builder.graph.replaceUses(of: old, with: new)
       }

@@ -45,7 +45,9 @@ public struct FoldConstants: Pass {
       folded.insert(id)
     }
     for output in builder.graph.outputs.indices {
-      if let new = replacement[builder.graph.outputs[output].value] { builder.graph.outputs[output].value = new }
+      if let new = replacement[builder.graph.outputs[output].value] {
+        builder.graph.outputs[output].value = new
+      }
     }
     builder.graph.remove(folded)
     context.count("folded", by: folded.count)
@@ -66,7 +68,9 @@ public struct FoldConstants: Pass {
         operands.append(nil)
         continue
       }
-      guard let name = builder.graph.constantName(of: operand), let tensor = builder.constants[name] else { return nil }
+      guard let name = builder.graph.constantName(of: operand), let tensor = builder.constants[name] else {
+        return nil
+      }
       operands.append(tensor)
     }
     var byteCount = 0

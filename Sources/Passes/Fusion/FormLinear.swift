@@ -73,7 +73,8 @@ public struct FormLinear: Pass {
         operands.append(bias)
       }
     }
-    return Product(operands: operands, attributes: isTransposed ? Attributes(["transposed": .int(1)]) : Attributes())
+    return Product(
+      operands: operands, attributes: isTransposed ? Attributes(["transposed": .int(1)]) : Attributes())
   }
 
   private func absorbBiases(_ graph: inout Graph, _ context: inout PassContext) {
