@@ -33,6 +33,8 @@ public struct OpenBLAS: Sendable {
 
   private init?() {
     reason = Self.chooseCore(.current)
+    // Its own threads would spin for a tenth of a second after loading; ours do the work.
+    setenv("OPENBLAS_NUM_THREADS", "1", 1)
     guard let handle = dlopen(Self.fileName, RTLD_NOW | RTLD_LOCAL),
       let sgemm = dlsym(handle, "cblas_sgemm"),
       let setThreadCount = dlsym(handle, "openblas_set_num_threads"),
