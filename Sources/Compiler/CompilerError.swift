@@ -21,6 +21,9 @@ public struct CompilerError: Error, CustomStringConvertible, Sendable {
   static func noTokenizer(_ path: String) -> CompilerError {
     CompilerError(code: .invalidInput, message: "'\(path)': there is no such tokenizer file")
   }
+  static func overwrites(_ path: String) -> CompilerError {
+    CompilerError(code: .invalidInput, message: "'\(path)': the plan would replace what it is made of")
+  }
   static func context(_ value: Int) -> CompilerError {
     CompilerError(code: .invalidInput, message: "the context length is \(value), accepted are 1 and more")
   }

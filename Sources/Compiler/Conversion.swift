@@ -42,6 +42,9 @@ public struct Conversion {
     var stage = StageClock()
     progress(Progress(stage: "import", fraction: nil))
     var report = ConversionReport(module: try readModule())
+    let context = try contextLength(report.module)
+    // Kept with the module, so that a stage that is dumped and converted later knows it.
+    report.module.metadata["context_length"] = "\(context)"
     report.stages.append(stage.lap("import", report.module))
     try observe(0, "import", report.module)
     if options.stopAfter != "import" {
@@ -49,6 +52,7 @@ public struct Conversion {
       for (index, pass) in pipeline.passes.enumerated() {
         progress(Progress(stage: pass.name, fraction: Double(index) / Double(pipeline.passes.count)))
         let records = try run(pass, on: &report.module)
+        for record in records { note(record, in: &report.module) }
         report.stages.append(stage.lap(pass.name, report.module, records.first))
         try observe(index + 1, pass.name, report.module)
         if options.stopAfter == pass.name { break }
@@ -72,6 +76,10 @@ public struct Conversion {
       throw .unknownStage(name, accepted: Pipeline.passNames)
     }
     if let context = options.maxContext, context < 1 { throw .context(context) }
+    if let output = options.output {
+      for source in [options.model, options.tokenizer].compactMap({ $0 })
+      where FileReplacement.isSameFile(output, source) { throw .overwrites(output) }
+    }
   }
 
   private func readModule() throws -> Module {
@@ -97,10 +105,28 @@ public struct Conversion {
     }
   }
 
+  /// Keeps the trail of passes with the module: what the ledger and the provenance of a plan are made of.
+  private func note(_ record: PassRecord, in module: inout Module) {
+    func append(_ entry: String, to key: String) {
+      module.metadata[key] = [module.metadata[key], entry].compactMap { $0 }.joined(separator: ",")
+    }
+    append(record.name, to: Self.pipelineKey)
+    if record.fidelity != .exact, record.statistics.values.contains(where: { $0 > 0 }) {
+      append("\(record.name):\(record.fidelity)", to: Self.ledgerKey)
+    }
+  }
+
+  private static let pipelineKey = "pipeline"
+  private static let ledgerKey = "ledger"
+
   private func observe(_ index: Int, _ name: String, _ module: Module) throws {
     if options.printAfter == name { printed(module.printed().text) }
     guard let folder = options.dumpStages else { return }
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    do {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    } catch {
+      throw FileError(path: folder, doing: "create the folder", message: error.localizedDescription)
+    }
     try module.write(to: "\(folder)/\(String(format: "%02d", index))-\(name).ir")
   }
 
@@ -126,10 +152,10 @@ public struct Conversion {
     var program = result.program
     program.model = [Entry("context", "\(try contextLength(report.module))")]
     program.provenance = try provenance(report.module)
-    program.ledger = report.stages.compactMap(\.record).filter {
-      $0.fidelity != .exact && !$0.statistics.isEmpty
+    program.ledger = (report.module.metadata[Self.ledgerKey] ?? "").split(separator: ",").map { entry in
+      let parts = entry.split(separator: ":").map(String.init)
+      return LedgerEntry(pass: parts[0], fidelity: parts.count > 1 ? parts[1] : "")
     }
-    .map { LedgerEntry(pass: $0.name, fidelity: $0.fidelity.rawValue) }
     let writer = try PlanWriter(path: output)
     let total = report.module.constants.values.reduce(0) { $0 + $1.byteCount }
     program.weights = try writer.writeWeights(result.weights) { done in
@@ -170,9 +196,10 @@ public struct Conversion {
     return [
       Entry("source", (options.model as NSString).lastPathComponent),
       Entry("source-sha256", digest),
-      Entry("pipeline", try pipeline().text),
       Entry("weights", options.weights.rawValue),
-    ] + module.metadata.sorted { $0.key < $1.key }.map { Entry($0.key, $0.value) }
+    ]
+      + module.metadata.filter { $0.key != Self.ledgerKey }.sorted { $0.key < $1.key }
+      .map { Entry($0.key, $0.value) }
   }
 }
 

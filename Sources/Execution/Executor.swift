@@ -104,7 +104,7 @@ public final class Executor {
   ///   - capacity: positions that fit.
   ///   - sizes: values for the symbols in the other dims, such as the batch.
   public func allocateStates(capacity: Int, sizes: [String: Int]) throws(ExecutionError) {
-    states = []
+    var allocated: [StateMemory] = []
     for state in function.states {
       let type = function.type(of: state.input)
       // Exporters may leave an extent of the cache open that what is appended to it tells.
@@ -121,8 +121,9 @@ public final class Executor {
         }
         shape.append(extent)
       }
-      states.append(StateMemory(state, type.element, shape: shape, capacity: capacity))
+      allocated.append(StateMemory(state, type.element, shape: shape, capacity: capacity))
     }
+    states = allocated
   }
 
   /// Positions filled in the caches.
@@ -137,7 +138,7 @@ public final class Executor {
   ///
   /// - Parameter extra: positions to leave room for.
   public func loadStates(_ tensors: [String: Tensor], extra: Int) throws(ExecutionError) {
-    states = []
+    var loaded: [StateMemory] = []
     for state in function.states {
       let name = function.values[state.input].name
       let type = function.type(of: state.input)
@@ -147,8 +148,9 @@ public final class Executor {
       var memory = StateMemory(state, type.element, shape: tensor.shape, capacity: max(1, length + extra))
       memory.length = length
       StridedCopy.run(from: TensorView(tensor), to: memory.view)
-      states.append(memory)
+      loaded.append(memory)
     }
+    states = loaded
   }
 
   /// Binds an input for the next runs.
@@ -194,6 +196,10 @@ public final class Executor {
     for port in freeInputs where bound[port.value] == nil {
       throw .missingInput(port.name, "\(function.type(of: port.value))")
     }
+    guard states.count == function.states.count else {
+      throw ExecutionError(
+        code: .invalidInput, message: "the caches have no memory yet: allocate or load them first")
+    }
     placeStates()
     if scope == .everything {
       for index in steps.indices { try run(index) }
@@ -213,6 +219,7 @@ public final class Executor {
     let step = steps[index]
     let call = KernelCall(
       table: table, operandIDs: step.operands, resultIDs: step.results, memory: memory, resources: resources)
+    defer { resources.reset() }
     do throws(KernelError) {
       try step.kernel.run(call)
     } catch {
@@ -221,7 +228,6 @@ public final class Executor {
         code: error.code == .unsupported ? .unsupported : .invalidInput,
         message: "step '\(source.location)' (\(source.kernel)): \(error.message)")
     }
-    resources.reset()
   }
 
   /// An output of the last run: valid until the next one.

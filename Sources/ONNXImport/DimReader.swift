@@ -23,7 +23,10 @@ struct DimReader {
 
   /// A declared parameter: an expression like `past + seq`, or any other text as one symbol; nil when it says nothing.
   static func dim(_ text: String) -> Dim? {
-    guard let dim = Dim(parsing: text) else { return Dim(text) }
+    guard let dim = Dim(parsing: text) else {
+      // Back quotes delimit such symbols in text.
+      return Dim(text.split(separator: "`", omittingEmptySubsequences: false).joined(separator: "'"))
+    }
     if let constant = dim.constant { return constant < 0 ? nil : dim }
     return dim
   }

@@ -8,7 +8,7 @@ public final class PlanFile: Sendable {
   public let program: Program
   private let file: MappedFile
 
-  /// Maps a plan and checks its header and program; section checksums are left to ``verify()``.
+  /// Maps a plan and checks its header and program; checksums of the other sections are left to ``verify()``.
   ///
   /// - Throws: ``PlanError`` when the file is missing, no plan, of another version, truncated or corrupt.
   public init(path: String) throws(PlanError) {
@@ -25,6 +25,7 @@ public final class PlanFile: Sendable {
     do throws(DecodingError) {
       let bytes = UnsafeRawBufferPointer(
         rebasing: file.bytes[section.offset..<section.offset + section.byteCount])
+      guard Self.checksum(bytes) == section.checksum else { throw DecodingError("the program section") }
       program = try Program(decoding: bytes)
     } catch {
       throw .corrupt(path, error.part)
@@ -40,7 +41,8 @@ public final class PlanFile: Sendable {
 
   /// Whether a file begins like a plan.
   public static func isPlan(path: String) -> Bool {
-    (try? MappedFile(path))?.bytes.starts(with: PlanLayout.magic) ?? false
+    guard let file = try? MappedFile(path) else { return false }
+    return withExtendedLifetime(file) { file.bytes.starts(with: PlanLayout.magic) }
   }
 
   private static func readSections(_ file: MappedFile) throws(PlanError) -> [PlanLayout.Section] {
@@ -92,6 +94,12 @@ public final class PlanFile: Sendable {
     return Tensor(weight.element, weight.shape, storage: storage ?? TensorStorage(byteCount: 0))
   }
 
+  private static func checksum(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
+    var hash = SHA256()
+    hash.update(bufferPointer: bytes)
+    return Array(hash.finalize())
+  }
+
   /// Recomputes the checksum of every section.
   ///
   /// - Throws: ``PlanError`` naming the first section that differs.
@@ -99,9 +107,7 @@ public final class PlanFile: Sendable {
     for section in sections {
       let bytes = UnsafeRawBufferPointer(
         rebasing: file.bytes[section.offset..<section.offset + section.byteCount])
-      var hash = SHA256()
-      hash.update(bufferPointer: bytes)
-      guard hash.finalize().elementsEqual(section.checksum) else {
+      guard Self.checksum(bytes) == section.checksum else {
         throw .checksum(path, section.kind.description)
       }
     }

@@ -59,10 +59,12 @@ private func shape(_ pointer: UnsafeMutablePointer<UInt64>?, _ count: Int) throw
   for value in values(pointer, count) {
     let extent = try natural(value)
     let (next, overflows) = product.multipliedReportingOverflow(by: max(extent, 1))
-    guard !overflows else { throw DecodingError("a shape") }
+    // Bytes must fit as well, whatever the element.
+    guard !overflows, next <= Int.max / 16 else { throw DecodingError("a shape") }
     product = next
     extents.append(extent)
   }
+  guard extents.count <= Extents.maximumRank else { throw DecodingError("a shape") }
   return extents
 }
 
@@ -89,13 +91,35 @@ extension Function {
     inputs = try ports(items(m.inputs, m.n_inputs))
     outputs = try ports(items(m.outputs, m.n_outputs))
     for item in items(m.states, m.n_states) {
-      let state = State(input: Int(item.input), output: Int(item.output), axis: Int(item.axis))
-      guard state.input < values.count, state.output < values.count, state.axis < type(of: state.input).rank
-      else {
-        throw DecodingError("a state of function '\(name)'")
-      }
-      states.append(state)
+      states.append(State(input: Int(item.input), output: Int(item.output), axis: Int(item.axis)))
     }
+    try checkPlaces()
+    for state in states { try check(state) }
+  }
+
+  /// Inputs come from outside, results go to slots, ranks are what views can hold.
+  private func checkPlaces() throws(DecodingError) {
+    guard types.allSatisfy({ $0.rank <= Extents.maximumRank }) else { throw DecodingError("a type") }
+    for port in inputs where values[port.value].place != .external {
+      throw DecodingError("input '\(port.name)'")
+    }
+    for step in steps {
+      for result in step.results where result >= 0 {
+        guard case .slot = values[Int(result)].place else { throw DecodingError("step '\(step.location)'") }
+      }
+    }
+  }
+
+  /// A state is an input that one step appends to, giving the output.
+  private func check(_ state: State) throws(DecodingError) {
+    let appends = steps.filter {
+      $0.kernel == "cache_append" && $0.results.first == Int32(clamping: state.output)
+    }
+    guard appends.count == 1, appends[0].operands.count == 2, appends[0].operands[1] >= 0,
+      appends[0].operands[0] == Int32(clamping: state.input),
+      inputs.contains(where: { $0.value == state.input }),
+      state.axis >= 1, state.axis < type(of: state.input).rank
+    else { throw DecodingError("a state of function '\(name)'") }
   }
 
   private func value(_ m: Tandem__Plan__Value, weights: Int) throws(DecodingError) -> Value {

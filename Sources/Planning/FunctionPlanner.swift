@@ -140,7 +140,7 @@ struct FunctionPlanner {
     for index in function.steps.indices.reversed() {
       guard function.steps[index].results.contains(where: { needed.contains($0) }) else { continue }
       function.steps[index].feedsState = true
-      needed.formUnion(function.steps[index].operands)
+      needed.formUnion(function.steps[index].operands.filter { $0 >= 0 })
     }
   }
 }

@@ -6,7 +6,7 @@ public import Tensors
 /// Lowers a module to a program: a step per node, slots for temporaries, packed weights.
 ///
 /// 1. Constants become weights. One that is only needed transposed - a matrix of `linear`, or under a `transpose` -
-///    is packed that way, so nothing is repacked at load; equal content in equal layout is stored once.
+///    is packed that way, so nothing is repacked at load; the same memory in the same layout is stored once.
 /// 2. Nodes become steps in execution order.
 /// 3. Caches that are appended to in place become states.
 /// 4. Temporaries are placed in slots (see ``SlotAllocator``).

@@ -70,7 +70,9 @@ struct SlotAllocator {
   private func nominalSize(_ type: TensorType) -> Int {
     let symbols = type.shape.reduce(into: Set<String>()) { $0.formUnion($1.symbols) }
     let binding = Dictionary(uniqueKeysWithValues: symbols.map { ($0, 16) })
-    return max(0, type.elementCount.evaluated(binding) ?? 0) * type.element.byteCount
+    let count = max(0, type.elementCount.evaluated(binding) ?? 0)
+    let (bytes, overflows) = count.multipliedReportingOverflow(by: type.element.byteCount)
+    return overflows ? Int.max / 4 : min(bytes, Int.max / 4)
   }
 
   /// The step after which the memory of each value is free; values that stay alive are absent.

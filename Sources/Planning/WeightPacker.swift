@@ -22,7 +22,7 @@ struct WeightPacker {
 
   init(_ constants: [String: Tensor]) { self.constants = constants }
 
-  /// The index of a constant in the weights section; equal content and layout share one.
+  /// The index of a constant in the weights section; constants that are the same memory in the same layout share one.
   mutating func index(of name: String, _ layout: Layout = .dense) -> Int {
     let tensor = constants[name]!
     let key = Key(base: tensor.base, type: tensor.type, layout: layout)

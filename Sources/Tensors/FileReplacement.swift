@@ -16,7 +16,20 @@ public final class FileReplacement {
   private let temporaryPath: String
   private var descriptor: Int32
 
-  public init(_ path: String) throws(FileError) {
+  /// - Throws: ``FileError`` when the folder cannot be written, or when something stands there that is no regular
+  ///   file: a device or a folder is never replaced. A link stays; the file that it leads to is replaced.
+  public init(_ given: String) throws(FileError) {
+    var status = stat()
+    var path = given
+    if stat(given, &status) == 0 {
+      guard status.st_mode & S_IFMT == S_IFREG else {
+        throw FileError(path: given, doing: "replace", message: "it is not a regular file")
+      }
+      if let resolved = realpath(given, nil) {
+        path = String(cString: resolved)
+        free(resolved)
+      }
+    }
     self.path = path
     temporaryPath = "\(path).tmp\(getpid())"
     descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
@@ -40,6 +53,13 @@ public final class FileReplacement {
       do throws(FileError) { return .success(try write(buffer)) } catch { return .failure(error) }
     }
     try result.get()
+  }
+
+  /// Whether two paths lead to one existing file.
+  public static func isSameFile(_ a: String, _ b: String) -> Bool {
+    var (first, second) = (stat(), stat())
+    guard stat(a, &first) == 0, stat(b, &second) == 0 else { return false }
+    return first.st_dev == second.st_dev && first.st_ino == second.st_ino
   }
 
   /// Writes zeros up to the next multiple of `alignment`.

@@ -45,6 +45,30 @@ import Testing
     }
   }
 
+  @Test func fileKindsAreToldByTheirFirstBytes() throws {
+    let (_, fixture) = try bytes()
+    #expect(PlanFile.isPlan(path: fixture.path))
+    #expect(!PlanFile.isPlan(path: #filePath))
+    #expect(!PlanFile.isPlan(path: "/nonexistent/x.plan"))
+  }
+
+  /// Devices and folders are never replaced; a link stays and leads to the new plan.
+  @Test func onlyRegularFilesAreReplaced() throws {
+    #expect(throws: FileError.self) { _ = try PlanWriter(path: "/dev/null") }
+    let folder = FileManager.default.temporaryDirectory.appending(path: "tandem-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    #expect(throws: FileError.self) { _ = try PlanWriter(path: folder) }
+    #expect(FileManager.default.createFile(atPath: folder + "/real", contents: Data([1])))
+    try FileManager.default.createSymbolicLink(
+      atPath: folder + "/link", withDestinationPath: folder + "/real")
+    var program = Program()
+    program.functions = [Function(name: "main")]
+    try PlanWriter(path: folder + "/link").finish(program)
+    #expect(PlanFile.isPlan(path: folder + "/real"))
+    #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder + "/link") == folder + "/real")
+  }
+
   @Test func otherFilesAreNoPlans() throws {
     let (data, fixture) = try bytes()
     try Data("hello, this is text and no plan at all".utf8).write(to: URL(filePath: fixture.path))

@@ -28,33 +28,44 @@ public struct DecomposeComposites: Pass {
     }
   }
 
+  /// One sweep in execution order; operands are replaced as the sweep goes.
   private func decompose(_ builder: inout GraphBuilder, _ context: inout PassContext) throws -> Bool {
+    var replacement: [ValueID: ValueID] = [:]
+    var names: [(value: ValueID, name: String)] = []
     var replaced: Set<NodeID> = []
     for id in builder.graph.order {
+      for (position, operand) in builder.graph[id].operands.enumerated() {
+        if let operand, let new = replacement[operand] { builder.graph[id].operands[position] = new }
+      }
       let node = builder.graph[id]
-      guard OperatorSet.isComposite(node), let definition = context.operators[node.operation]
-      else { continue }
+      guard OperatorSet.isComposite(node), let definition = context.operators[node.operation] else {
+        continue
+      }
       builder.position = id
       builder.location = node.location
       guard let results = try definition.decompose(node, into: &builder) else {
         context.miss(node, "there is no kernel and no decomposition for these operands")
         continue
       }
-      var names: [(ValueID, String)] = []
       for (old, new) in zip(node.results, results) {
         guard let old else { continue }
         guard let new else {
           throw OperatorError("the decomposition of '\(node.operation)' leaves out a result")
         }
+        replacement[old] = new
         names.append((new, builder.graph[old].name))
-        builder.graph.replaceUses(of: old, with: new)
       }
-      builder.graph.remove([id])
-      for (value, name) in names { builder.graph.rename(value, to: name) }
       replaced.insert(id)
       context.count("decomposed")
     }
     builder.position = nil
+    for output in builder.graph.outputs.indices {
+      if let new = replacement[builder.graph.outputs[output].value] {
+        builder.graph.outputs[output].value = new
+      }
+    }
+    builder.graph.remove(replaced)
+    for (value, name) in names { builder.graph.rename(value, to: name) }
     return !replaced.isEmpty
   }
 }

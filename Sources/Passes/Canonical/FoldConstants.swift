@@ -75,10 +75,16 @@ public struct FoldConstants: Pass {
     }
     var byteCount = 0
     for case let result? in node.results {
-      guard let count = builder.graph[result].type.elementCount.constant else { return nil }
-      byteCount += count * builder.graph[result].type.element.byteCount
+      guard let shape = builder.graph[result].type.constantShape else { return nil }
+      var size = builder.graph[result].type.element.byteCount
+      for extent in shape {
+        let (product, overflows) = size.multipliedReportingOverflow(by: extent)
+        guard !overflows else { return nil }
+        size = product
+      }
+      guard size <= limit - byteCount else { return nil }
+      byteCount += size
     }
-    guard byteCount <= limit else { return nil }
     do throws(Interpreter.Failure) {
       return try interpreter.evaluate(node, operands)
     } catch {
