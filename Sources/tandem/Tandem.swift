@@ -14,6 +14,7 @@ struct Tandem: ParsableCommand {
       Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 the input is at \
       fault, 2 wrong usage, 3 a quality gate failed, 5 the input needs something that is not supported, 70 a bug.
       """,
+    version: "0.1.0",
     subcommands: [Convert.self, Inspect.self, Run.self, Bench.self, Hardware.self])
 
   static func main() {

@@ -31,6 +31,28 @@ import Testing
     #expect(report["ending"] as? String == "stop_string")
   }
 
+  @Test func stopStringInsideTheStartOfAnother() throws {
+    let plan = try SmallModel.plan.get()
+    let arguments = ["run", plan, "--prompt", "The SMTP server", "-n", "9"]
+    let outcome = try Program.run(arguments + ["--stop", " a simple way, and", "--stop", "simple"])
+    #expect(outcome.output == " is a \n")
+  }
+
+  @Test func hugeTokenLimit() throws {
+    let plan = try SmallModel.plan.get()
+    let arguments = ["run", plan, "--prompt", "The SMTP server", "--stop", "way", "-n", "\(Int.max)"]
+    #expect(try Program.run(arguments).output == " is a simple \n")
+  }
+
+  @Test func lineEndOfPromptIsNoPartOfIt() throws {
+    let plan = try SmallModel.plan.get()
+    for end in ["", "\n", "\r\n"] {
+      let file = Scratch.file("prompt.txt", Data("The SMTP server\(end)".utf8))
+      let outcome = try Program.run(["run", plan, "--prompt-file", file, "-n", "3"])
+      #expect(outcome.output == " is a simple\n", "\(end.utf8.count) bytes")
+    }
+  }
+
   @Test func contextEndsText() throws {
     let plan = try SmallModel.plan.get()
     let report = try json(["run", plan, "--prompt", "The SMTP server", "-n", "500", "--ignore-eos", "--json"])

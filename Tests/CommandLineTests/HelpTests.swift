@@ -10,6 +10,12 @@ import Testing
     try Golden.expect(outcome.output, named: "help\(command.isEmpty ? "" : "-")\(command).txt")
   }
 
+  @Test func version() throws {
+    let outcome = try Program.run(["--version"])
+    #expect(outcome.status == 0)
+    #expect(outcome.output == "0.1.0\n")
+  }
+
   @Test(arguments: ["bash", "zsh", "fish"])
   func completionScript(_ shell: String) throws {
     let outcome = try Program.run(["--generate-completion-script", shell])
@@ -40,6 +46,19 @@ import Testing
     (["run", "a.plan", "--input", "ids=a.npy"], "--input needs --output DIR"),
     (["convert", "a.onnx"], "give the plan to write with -o PLAN"),
     (["convert", "a.onnx", "-o", "a.plan", "--disable", "x"], "there is no pass 'x', accepted are "),
+    (
+      ["convert", "a.onnx", "-o", "a.plan", "--stop-after", "import"],
+      "-o cannot be used with --stop-after, which ends before a plan is written"
+    ),
+    (["convert", "a.onnx", "--stop-after", "x"], "there is no stage 'x', accepted are "),
+    (
+      ["convert", "a.onnx", "--stop-after", "fold-constants", "--disable", "fold-constants"],
+      "--stop-after is 'fold-constants', which --disable leaves out"
+    ),
+    (
+      ["convert", "a.onnx", "--print-after", "decompose-composites", "--allow", "exact"],
+      "--print-after is 'decompose-composites', a pass of class 'rounding', which --allow exact leaves out"
+    ),
     (["bench", "a.plan", "-r", "0"], "-r is 0, accepted are 1 and more"),
   ])
   func wrongUsage(_ arguments: [String], _ message: String) throws {

@@ -123,6 +123,18 @@ import Tokenization
     #expect(try sampler.draw([-1, -1.9, -3], 0) == 1)  // -1 * 2
   }
 
+  @Test(arguments: [Float.leastNonzeroMagnitude, 1e-39, 1e-7])
+  func tinyTemperaturesAreGreedy(_ temperature: Float) throws {
+    let logits: [Float] = [-1, 3, 2.999, 3, -.infinity]
+    for options in [
+      Self.options(temperature: temperature), Self.options(temperature: temperature, topK: 2),
+      Self.options(temperature: temperature, topP: 0.5),
+    ] {
+      let sampler = Sampler(options, vocabularyCount: logits.count)
+      for position in 0..<8 { #expect(try sampler.draw(logits, position) == 1) }
+    }
+  }
+
   @Test func badLogitsAreErrors() throws {
     let sampler = Sampler(Self.options(), vocabularyCount: 40)
     var logits = [Float](repeating: 0, count: 40)

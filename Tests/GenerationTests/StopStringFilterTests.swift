@@ -32,6 +32,22 @@ import Testing
     #expect(pass(["xyz\n\nUser:"], ["User:", "\n\n"]) == (["xyz"], true))
   }
 
+  @Test func fullMatchInsideABeginning() {
+    #expect(pass(["as", " a", " time", ","], [" a time, and zzz", "time"]) == (["as", " a "], true))
+    #expect(pass([" a time,"], [" a time, and zzz", "time"]) == ([" a "], true))
+    #expect(pass(["abcd"], ["abcx", "bc"]) == (["a"], true))
+  }
+
+  @Test func overlappingStops() {
+    #expect(pass(["ab", "c"], ["abc", "b"]) == (["a"], true))
+    #expect(pass(["xa", "b"], ["bc", "ab"]) == (["x"], true))
+  }
+
+  @Test func finishFindsNothingNew() {
+    #expect(pass(["a ti", "m"], [" time, and", "im"]) == (["a", " t"], true))
+    #expect(pass(["a ti"], [" time, and", "im"]) == (["a", " ti"], false))
+  }
+
   @Test func charactersOfSeveralBytes() {
     #expect(pass(["grün", " €", "uro"], ["€uro"]) == (["grün", " "], true))
   }

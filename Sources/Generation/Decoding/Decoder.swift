@@ -55,10 +55,13 @@ public final class Decoder {
       positions = ports.positions.map { IntegerInput($0, capacity: capacity) }
       mask = ports.mask.map { IntegerInput($0, capacity: capacity) }
       for index in 0..<capacity { mask?[index] = 1 }
-      self.capacity = capacity
+      // Nothing fits until there are caches.
+      self.capacity = 0
+      count = 0
       try rethrowing { () throws(ExecutionError) in
         try executor.allocateStates(capacity: capacity, sizes: ports.sizes)
       }
+      self.capacity = capacity
     }
     truncate(to: 0)
   }
@@ -81,17 +84,21 @@ public final class Decoder {
       ids[index] = Int(token)
       index += 1
     }
-    count += tokens.count
-    guard hasStates || scope == .everything else { return }
+    let newCount = count + tokens.count
+    guard hasStates || scope == .everything else {
+      count = newCount
+      return
+    }
     try rethrowing { () throws(ExecutionError) in
       try executor.bind(ports.ids.name, ids.tensor(index))
-      if let mask, let port = ports.mask { try executor.bind(port.name, mask.tensor(count)) }
+      if let mask, let port = ports.mask { try executor.bind(port.name, mask.tensor(newCount)) }
       if let port = ports.positions {
         for offset in 0..<index { positions?[offset] = first + offset }
         if let positions { try executor.bind(port.name, positions.tensor(index)) }
       }
       try executor.run(scope)
     }
+    count = newCount
   }
 
   /// The logits of a token of the last ``feed(_:_:)``, valid until the next one.
@@ -115,7 +122,13 @@ public final class Decoder {
     return UnsafeBufferPointer(converted)
   }
 
+  /// Caches hold no more than ``count`` tokens after a failure.
   private func rethrowing(_ body: () throws(ExecutionError) -> Void) throws(GenerationError) {
-    do throws(ExecutionError) { try body() } catch { throw GenerationError(error) }
+    do throws(ExecutionError) {
+      try body()
+    } catch {
+      executor.truncateStates(to: count)
+      throw GenerationError(error)
+    }
   }
 }

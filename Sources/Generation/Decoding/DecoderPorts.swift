@@ -69,8 +69,14 @@ struct DecoderPorts: Sendable {
       let output = candidates.first(where: { $0.name == "logits" })
         ?? (candidates.count == 1 ? candidates[0] : nil)
     else { throw fail("it has no output 'logits'") }
+    let logitsType = function.type(of: output.value)
+    // Of `[sequence, vocabulary]` the first row would be taken for the last.
+    if logitsType.rank == 2, logitsType.shape[0].evaluated(sizes) != 1 {
+      throw fail(
+        "its output '\(output.name)' is \(logitsType), accepted is [batch, vocabulary] with a batch of 1")
+    }
     logits = output.name
-    vocabularyCount = function.type(of: output.value).shape.last?.constant
+    vocabularyCount = logitsType.shape.last?.constant
   }
 
   private static let names: Set<String> = ["input_ids", "attention_mask", "position_ids"]

@@ -58,9 +58,11 @@ public struct TokenGenerator {
     try check(prompt)
     var output = Output()
     output.statistics.promptTokens = prompt.count
-    output.statistics.tokenSeconds.reserveCapacity(max(0, min(options.maxTokens, context) - 1))
-    output.tokens.reserveCapacity(min(options.maxTokens, context))
-    try decoder.reset(capacity: min(context, prompt.count + options.maxTokens))
+    let expected = min(options.maxTokens, context, 4096)
+    output.statistics.tokenSeconds.reserveCapacity(max(0, expected - 1))
+    output.tokens.reserveCapacity(max(0, expected))
+    // The prompt fits; the sum of its length and a huge limit might not.
+    try decoder.reset(capacity: prompt.count + min(options.maxTokens, context - prompt.count))
 
     let clock = ContinuousClock()
     var last = clock.now
@@ -120,7 +122,7 @@ public struct TokenGenerator {
     var start = 0
     while start < prompt.count - 1 {
       if isCancelled() { return false }
-      let end = min(start + chunk, prompt.count - 1)
+      let end = start + min(chunk, prompt.count - 1 - start)
       try decoder.feed(prompt[start..<end], .states)
       start = end
       onPrefill(start)

@@ -51,7 +51,7 @@ public final class Sampler {
     let maximum = LogitScan.maximum(row)
     guard maximum.isFinite else { throw Self.error(row, maximum, position) }
     let likeliest = row.firstIndex(of: maximum)!
-    guard options.temperature > 0 else { return TokenID(likeliest) }
+    if options.isGreedy { return TokenID(likeliest) }
 
     let noise = GumbelNoise(seed: options.seed, position: position)
     return selector.draw(row, options, maximum, likeliest: likeliest, noise)

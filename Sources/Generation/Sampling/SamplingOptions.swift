@@ -2,7 +2,7 @@
 ///
 /// Applied in this order, as in Hugging Face `transformers`: repetition penalty, temperature, top-k, top-p, min-p.
 public struct SamplingOptions: Sendable, Equatable {
-  /// Divides the logits; 0 means greedy, and then only the repetition penalty matters of the others.
+  /// Divides the logits. Below 1e-6 it means greedy: of the others only the repetition penalty matters.
   public var temperature: Float = 0
   /// Keeps the `topK` largest logits; of equal ones those with the smaller ids. 0 keeps all.
   public var topK = 0
@@ -16,6 +16,8 @@ public struct SamplingOptions: Sendable, Equatable {
   public var seed: UInt64 = 0
 
   public init() {}
+
+  var isGreedy: Bool { temperature < 1e-6 }
 
   /// What is wrong with the options, or nil: `temperature is -1, accepted is 0 or more`.
   public var problem: String? {

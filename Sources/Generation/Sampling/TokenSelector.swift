@@ -6,8 +6,8 @@ import Tokenization
   import Darwin
 #endif
 
-/// Draws a token at a temperature above 0: keeps what top-k, top-p and min-p keep, and takes the largest
-/// `logit / temperature + noise` of that.
+/// Draws a token where the options are not greedy: keeps what top-k, top-p and min-p keep, and takes the
+/// largest `logit / temperature + noise` of that.
 struct TokenSelector: ~Copyable {
   private var candidates: CandidateSet
   private var bands = LikelihoodBands()
@@ -41,7 +41,7 @@ struct TokenSelector: ~Copyable {
     for index in 0..<candidates.count where candidates[index].logit >= floor {
       _ = draw.consider(Int(candidates[index].token), candidates[index].logit)
     }
-    return draw.choice
+    return draw.best > -.infinity ? draw.choice : TokenID(likeliest)
   }
 
   // MARK: Top-p

@@ -84,8 +84,8 @@ public final class TextGenerator {
       emit(filter.finish())
     }
     return Output(
-      promptTokens: promptTokens, tokens: output.tokens, text: text, ending: output.ending,
-      statistics: output.statistics)
+      promptTokens: promptTokens, tokens: output.tokens, text: text,
+      ending: filter.hasStopped ? .stopString : output.ending, statistics: output.statistics)
   }
 }
 

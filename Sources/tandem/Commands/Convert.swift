@@ -18,7 +18,7 @@ struct Convert: ParsableCommand {
       Stages can be looked at and taken up again:
 
         tandem convert model.onnx --dump-stages stages --stop-after fold-constants
-        tandem convert stages/02-fold-constants.ir -o model.plan
+        tandem convert stages/00-import.ir -o model.plan
       """)
 
   @Argument(
@@ -67,6 +67,9 @@ struct Convert: ParsableCommand {
     if output == nil, stopAfter == nil, printAfter == nil, dumpStages == nil {
       throw ValidationError("give the plan to write with -o PLAN")
     }
+    if output != nil, stopAfter != nil {
+      throw ValidationError("-o cannot be used with --stop-after, which ends before a plan is written")
+    }
     if let maxContext, maxContext < 1 {
       throw ValidationError("--max-context is \(maxContext), accepted are 1 and more")
     }
@@ -78,6 +81,21 @@ struct Convert: ParsableCommand {
       throw ValidationError(
         "there is no pass '\(name)', accepted are \(Pipeline.passNames.joined(separator: ", "))")
     }
+    try checkRuns(stopAfter, "--stop-after")
+    try checkRuns(printAfter, "--print-after")
+  }
+
+  /// A stage that is left out is never reached.
+  private func checkRuns(_ stage: String?, _ option: String) throws {
+    guard let stage else { return }
+    if disable.contains(stage) {
+      throw ValidationError("\(option) is '\(stage)', which --disable leaves out")
+    }
+    let fidelities = Pipeline.standard.passes.filter { $0.name == stage }.map(\.fidelity)
+    if let least = fidelities.min(), least > allow {
+      throw ValidationError(
+        "\(option) is '\(stage)', a pass of class '\(least)', which --allow \(allow) leaves out")
+    }
   }
 
   func run() throws {
@@ -88,7 +106,7 @@ struct Convert: ParsableCommand {
     ).run()
     bar.clear()
     try StandardStream.output.write(printed)
-    let view = ConversionView(report, output: stopAfter == nil ? output : nil)
+    let view = ConversionView(report, output: output)
     if json {
       try StandardStream.output.write(try view.json())
     } else if let line = view.line {

@@ -57,7 +57,7 @@ struct TextRun {
     ) { piece in
       bar.clear()
       guard !arguments.json, failure == nil else { return }
-      endsLine = piece.hasSuffix("\n")
+      endsLine = piece.unicodeScalars.last == "\n"
       do { try StandardStream.output.write(piece) } catch { failure = error }
     }
     bar.clear()
@@ -87,7 +87,16 @@ struct TextRun {
     guard let text = String(validating: data, as: UTF8.self) else {
       throw CommandError("'\(path == "-" ? "standard input" : path)': it is not text in UTF-8")
     }
-    return text.hasSuffix("\n") ? String(text.dropLast()) : text
+    return Self.withoutLineEnd(text)
+  }
+
+  /// Takes one "\n" or "\r\n" off the end. The latter is one character, but two scalars.
+  private static func withoutLineEnd(_ text: String) -> String {
+    var scalars = text.unicodeScalars
+    guard scalars.last == "\n" else { return text }
+    scalars.removeLast()
+    if scalars.last == "\r" { scalars.removeLast() }
+    return String(scalars)
   }
 
   private var options: TextGenerator.Options {
