@@ -43,6 +43,23 @@ public struct Extents: Sendable, Equatable {
     return result
   }
 
+  /// Bytes of so many `element`s; nil when an entry is negative or the entries other than 0 multiply to more
+  /// than memory can address.
+  @inlinable public func byteCount(of element: ElementType) -> Int? {
+    var (result, isEmpty) = (element.byteCount, false)
+    for axis in 0..<count {
+      let extent = storage[axis]
+      if extent == 0 {
+        isEmpty = true
+        continue
+      }
+      let (product, overflows) = result.multipliedReportingOverflow(by: extent)
+      guard extent > 0, !overflows, product <= Int.max / 16 else { return nil }
+      result = product
+    }
+    return isEmpty ? 0 : result
+  }
+
   public var array: [Int] { (0..<count).map { storage[$0] } }
 
   public static func == (a: Extents, b: Extents) -> Bool {
@@ -63,7 +80,8 @@ public struct Extents: Sendable, Equatable {
   }
 }
 
-/// Elements in memory that something else owns, with a stride per axis (in elements; 0 repeats, negative reverses).
+/// Elements in memory that something else owns, with a stride per axis, in elements: 0 repeats, negative
+/// reverses.
 public struct TensorView: @unchecked Sendable {  // the holder of the memory orders access to it
   public var base: UnsafeMutableRawPointer
   public var element: ElementType

@@ -2,7 +2,7 @@ import CKernels
 import Foundation
 
 /// A number type that attention computes in, with the three inner steps of a row.
-protocol AttentionScalar: BinaryFloatingPoint, SIMDScalar, BitwiseCopyable, Sendable {
+protocol AttentionScalar: BinaryFloatingPoint, SIMDScalar, Codable, BitwiseCopyable, Sendable {
   static func exponential(_ x: Self) -> Self
   static func hyperbolicTangent(_ x: Self) -> Self
 

@@ -4,7 +4,8 @@ import Tensors
 ///
 /// - Floats to floats round to nearest even and overflow to infinity; 8-bit floats overflow to their largest
 ///   value when saturating, else to infinity or NaN.
-/// - Floats to integers truncate toward zero; integers to integers lose their high bits.
+/// - Floats to integers truncate toward zero and saturate, NaN is 0; to integers of less than 8 bits, finite
+///   ones lose their high bits. Integers to integers lose their high bits.
 /// - Anything but zero is a true `bool`; `bool` becomes 0 or 1.
 enum Conversion {
   /// How values that the target cannot hold are brought to one that it can.
@@ -50,6 +51,11 @@ enum Conversion {
     case (.i64, let element) where !element.isFloatingPoint,
       (.u64, let element) where !element.isFloatingPoint:
       NumberCoding.store(integer: load(source, from, as: Int64.self), target.base, element, to)
+    case (let float, let element) where float.isFloatingPoint && element.isInteger:
+      let value = NumberCoding.load(source.base, float, from)
+      let wraps = element.packedBitCount < 8 && value.isFinite
+      NumberCoding.store(
+        integer: wraps ? NumberCoding.integer(value) : saturated(value, element), target.base, element, to)
     case (_, let element):
       let value = NumberCoding.load(source.base, source.element, from)
       guard element.isFloatingPoint, element.byteCount == 1 else {
@@ -62,6 +68,20 @@ enum Conversion {
         : NumberCoding.small(Float(value), element, saturate: rounding.saturates)
       target.base.storeBytes(of: code, toByteOffset: to, as: UInt8.self)
     }
+  }
+
+  /// The nearest integer toward zero that `element` holds; NaN is 0. For `u64`, the bits of it.
+  private static func saturated(_ value: Double, _ element: ElementType) -> Int64 {
+    if value.isNaN { return 0 }
+    let isUnsigned = !element.isSignedInteger
+    if element == .u64 {
+      return Int64(bitPattern: value >= 0x1p64 ? .max : UInt64(max(0, value)))
+    }
+    let bits = element.packedBitCount - (isUnsigned ? 0 : 1)
+    let largest = Int64.max >> Int64(63 - bits)
+    let smallest = isUnsigned ? 0 : -largest - 1
+    if value >= Double(largest) { return largest }
+    return value <= Double(smallest) ? smallest : Int64(value)
   }
 
   @inline(__always)

@@ -13,6 +13,7 @@ public enum Broadcasting {
       }
       result[axis] = x == 1 ? y : x
     }
+    try result.checkSize(of: .u8)
     return result
   }
 

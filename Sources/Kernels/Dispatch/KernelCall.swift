@@ -48,7 +48,7 @@ public struct KernelCall {
   /// Dense memory for a result. A result that nobody reads gets scratch memory.
   @discardableResult
   public func allocate(_ result: Int, _ element: ElementType, _ shape: Extents) -> TensorView {
-    let byteCount = shape.product &* element.byteCount
+    guard let byteCount = shape.byteCount(of: element) else { fatalError("out of memory: \(shape.array)") }
     guard isUsed(result: result) else {
       return TensorView(resources.scratch(byteCount: byteCount), element, shape)
     }
@@ -56,6 +56,14 @@ public struct KernelCall {
     let view = TensorView(memory.allocate(value: id, byteCount: byteCount), element, shape)
     table[id] = view
     return view
+  }
+
+  /// As `allocate`, for a shape that run-time values decide: refuses what no memory holds.
+  func allocateBounded(_ result: Int, _ element: ElementType, _ shape: Extents)
+    throws(KernelError) -> TensorView
+  {
+    try shape.checkSize(of: element)
+    return allocate(result, element, shape)
   }
 
   /// Makes a result a view of its aliased operand's memory.

@@ -74,6 +74,19 @@ extension Extents {
     return resolved
   }
 
+  /// The largest tensor that run-time values may ask for, in bytes: beyond the memory of any machine, and far
+  /// from where arithmetic on places overflows.
+  static var maximumByteCount: Int { 1 << 42 }
+
+  /// Refuses negative extents and more elements than memory can hold. Empty shapes may not hide such extents.
+  func checkSize(of element: ElementType) throws(KernelError) {
+    var counted = self
+    for axis in 0..<count where self[axis] == 0 { counted[axis] = 1 }
+    guard let bytes = counted.byteCount(of: element), bytes <= Self.maximumByteCount else {
+      throw .invalid("\(element)\(array): the elements exceed what memory can hold")
+    }
+  }
+
   /// Product of the entries in `range`.
   func product(_ range: Range<Int>) -> Int {
     var result = 1

@@ -191,12 +191,12 @@ struct TensorScatterKernel: Kernel {
     let (capacity, count) = (cache.shape[axis], update.shape[axis])
     for batch in 0..<cache.shape[0] {
       let start = starts?[batch] ?? 0
-      guard start >= 0, isCircular || start + count <= capacity, count <= capacity else {
+      guard start >= 0, count <= capacity, isCircular || start <= capacity - count else {
         throw .invalid("\(count) entries from \(start) exceed the cache's \(capacity)")
       }
       let to = y.narrowed(0, from: batch, count: 1)
       let from = update.narrowed(0, from: batch, count: 1)
-      let first = isCircular ? start % capacity : start
+      let first = isCircular && capacity > 0 ? start % capacity : min(start, capacity)
       let head = min(count, capacity - first)
       StridedCopy.run(
         from: from.narrowed(axis, from: 0, count: head), to: to.narrowed(axis, from: first, count: head))

@@ -18,12 +18,16 @@ struct OneHotKernel: Kernel {
     guard depth.elementCount == 1, values.elementCount == 2 else {
       throw .invalid("'depth' must have 1 element and 'values' 2: off and on")
     }
-    let count = Int(NumberCoding.load(depth.base, depth.element, 0))
-    guard count > 0, indices.rank < Extents.maximumRank else {
-      throw .invalid("'depth' is \(count), accepted is 1 or more")
+    let value = NumberCoding.load(depth.base, depth.element, 0)
+    guard let count = Int(exactly: value.rounded(.towardZero)), count > 0 else {
+      throw .invalid("'depth' is \(value), accepted is 1 or more")
+    }
+    guard indices.rank < Extents.maximumRank else {
+      throw .unsupported(
+        "the indices have rank \(indices.rank), accepted is up to \(Extents.maximumRank - 1)")
     }
     let axis = try indices.shape.inserting(count, at: 0).axis(axis)
-    let y = call.allocate(0, values.element, indices.shape.inserting(count, at: axis))
+    let y = try call.allocateBounded(0, values.element, indices.shape.inserting(count, at: axis))
     StridedCopy.run(
       from: TensorView(values.base, values.element, y.shape, strides: Extents(repeating: 0, count: y.rank)),
       to: y)

@@ -26,7 +26,7 @@ struct ConstantOfShapeKernel: Kernel {
       throw .invalid("\(Array(shape)) is no shape of rank up to \(Extents.maximumRank)")
     }
     let element = value?.element ?? .f32
-    let y = call.allocate(0, element, Extents(shape))
+    let y = try call.allocateBounded(0, element, Extents(shape))
     guard let value else {
       y.base.initializeMemory(as: UInt8.self, repeating: 0, count: y.byteCount)
       return
@@ -64,7 +64,7 @@ struct RangeKernel: Kernel {
     guard count.isFinite, count < 1e15 else {
       throw .invalid("start, limit and delta give \(count) elements")
     }
-    let y = call.allocate(0, call[0].element, Extents([max(0, Int(count))]))
+    let y = try call.allocateBounded(0, call[0].element, Extents([Int(max(0, count))]))
     let to = y.base.assumingMemoryBound(to: T.self)
     for index in 0..<y.shape[0] { to[index] = start + T(index) * delta }
   }
@@ -77,10 +77,12 @@ struct RangeKernel: Kernel {
     let (start, limit) = (Int(call[0].base.load(as: T.self)), Int(call[1].base.load(as: T.self)))
     let delta = Int(call[2].base.load(as: T.self))
     guard delta != 0 else { throw .invalid("delta is 0") }
-    let span = delta > 0 ? limit &- start : start &- limit
+    let (span, overflows) =
+      delta > 0 ? limit.subtractingReportingOverflow(start) : start.subtractingReportingOverflow(limit)
+    guard !overflows else { throw .invalid("\(start) and \(limit) are too far apart") }
     let step = Int(clamping: delta.magnitude)
     let count = span <= 0 ? 0 : (span - 1) / step + 1
-    let y = call.allocate(0, call[0].element, Extents([count]))
+    let y = try call.allocateBounded(0, call[0].element, Extents([count]))
     let to = y.base.assumingMemoryBound(to: T.self)
     for index in 0..<count { to[index] = T(truncatingIfNeeded: start &+ index &* delta) }
   }
@@ -94,7 +96,7 @@ struct EyeLikeKernel: Kernel {
   func run(_ call: KernelCall) throws(KernelError) {
     let x = call[0]
     guard x.rank == 2 else { throw .invalid("the operand has rank \(x.rank), accepted is 2") }
-    let y = call.allocate(0, element ?? x.element, x.shape)
+    let y = try call.allocateBounded(0, element ?? x.element, x.shape)
     y.base.initializeMemory(as: UInt8.self, repeating: 0, count: y.byteCount)
     for row in 0..<y.shape[0] where (0..<y.shape[1]).contains(row &+ k) {
       NumberCoding.store(1, y.base, y.element, row * y.shape[1] + row + k)

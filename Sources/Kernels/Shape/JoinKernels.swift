@@ -89,8 +89,11 @@ struct TileKernel: Kernel {
       throw .invalid("repeats are \(Array(repeats)), accepted is a count for each of \(x.rank) axes")
     }
     var shape = x.shape
-    for axis in 0..<x.rank { shape[axis] &*= repeats[axis] }
-    let y = call.allocate(0, x.element, shape)
+    for axis in 0..<x.rank {
+      let (extent, overflows) = x.shape[axis].multipliedReportingOverflow(by: repeats[axis])
+      shape[axis] = overflows ? .max : extent
+    }
+    let y = try call.allocateBounded(0, x.element, shape)
     let maps = (0..<x.rank).map { axis in (0..<shape[axis]).map { $0 % x.shape[axis] } }
     MappedCopy.run(from: x, to: y, maps: maps, fill: nil)
   }

@@ -26,6 +26,10 @@ struct PadKernel: Kernel {
       throw .invalid(
         "'pads' has \(pads.count) entries, accepted are \(2 * count): a begin and an end per axis")
     }
+    let limit = Extents.maximumByteCount
+    guard pads.allSatisfy({ (-limit...limit).contains($0) }) else {
+      throw .invalid("'pads' are \(Array(pads)): the elements exceed what memory can hold")
+    }
     var (shape, begins) = (x.shape, Extents(repeating: 0, count: x.rank))
     for index in 0..<count {
       let axis = try x.shape.axis(axes?[index] ?? index)
@@ -35,6 +39,7 @@ struct PadKernel: Kernel {
         throw .invalid("axis \(axis) of extent \(x.shape[axis]) is cropped below 0")
       }
     }
+    try shape.checkSize(of: x.element)
     var maps: [[Int]] = []
     for axis in 0..<x.rank {
       let extent = x.shape[axis]

@@ -102,11 +102,15 @@ struct TriluKernel: Kernel {
   func run(_ call: KernelCall) throws(KernelError) {
     let x = call[0]
     guard x.rank >= 2 else { throw .invalid("the operand has rank \(x.rank), accepted is 2 or more") }
-    let k = call.has(1) ? try call.integerBuffer(1)[0] : 0
+    let offset = call.has(1) ? try call.integerBuffer(1) : nil
+    guard offset?.count ?? 1 == 1 else {
+      throw .invalid("'k' has \(offset?.count ?? 0) entries, accepted is 1")
+    }
     let y = call.allocate(0, x.element, x.shape)
     StridedCopy.run(from: x, to: y)
     let (rows, columns, size) = (x.shape[x.rank - 2], x.shape[x.rank - 1], x.element.byteCount)
     if rows == 0 || columns == 0 { return }
+    let k = min(max(offset?[0] ?? 0, -rows), columns)
     for matrix in 0..<(x.elementCount / (rows * columns)) {
       for row in 0..<rows {
         let diagonal = min(max(row &+ k, -1), columns)

@@ -35,6 +35,7 @@ struct ReshapeKernel: Kernel {
     var shape = Extents()
     var (inferred, known) = (-1, 1)
     for (axis, extent) in target.enumerated() {
+      guard extent >= -1 else { throw .invalid("shape entry \(axis) is \(extent), accepted are -1 and up") }
       var value = extent
       if extent == 0, !allowsZero {
         guard axis < x.rank else {
@@ -51,7 +52,7 @@ struct ReshapeKernel: Kernel {
       shape.append(value)
     }
     if inferred >= 0 { shape[inferred] = known == 0 ? 0 : x.elementCount / known }
-    guard shape.product == x.elementCount else {
+    guard shape.byteCount(of: x.element) == x.byteCount else {
       throw .invalid(
         "shape \(x.shape.array) of \(x.elementCount) elements does not reshape to \(Array(target))")
     }
@@ -133,7 +134,11 @@ struct ExpandKernel: Kernel {
     guard target.count <= Extents.maximumRank else {
       throw .unsupported("the shape has rank \(target.count), accepted is up to \(Extents.maximumRank)")
     }
+    for (axis, extent) in target.enumerated() where extent < 0 {
+      throw .invalid("shape entry \(axis) is \(extent), accepted are 0 and up")
+    }
     let shape = try Broadcasting.shape(x.shape, Extents(target))
+    try shape.checkSize(of: x.element)
     call.alias(0, TensorView(x.base, x.element, shape, strides: Broadcasting.strides(of: x, as: shape)))
   }
 }

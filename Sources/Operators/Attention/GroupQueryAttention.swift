@@ -8,7 +8,14 @@ import Tensors
 ///     y, present_key, present_value = attention(q', k', v, bias, past_key, past_value) {is_causal, window}
 ///
 /// `P` is the length of the past as given. Rows of the batch are unpadded: `seqlens_k` and
-/// `total_sequence_length` say what the shapes say, and are not read. A window of W lets a query see itself
+/// `total_sequence_length` say what the shapes say, and are not read.
+///
+/// A batch whose rows differ in length is therefore not computed as the format asks, and nothing reports it:
+/// every row is taken to be of the length `P + S`. A row that `seqlens_k` makes shorter would need its new
+/// keys written at its own end within the cache, and positions counted from there; a mask over `seqlens_k`
+/// alone would hide those keys. Rows of such a batch must be run one by one.
+///
+/// A window of W lets a query see itself
 /// and the W - 1 keys before it; `sliding_window_cache` changes what a caller may drop from the cache, not
 /// the result.
 struct GroupQueryAttention: Operator {
@@ -52,7 +59,8 @@ struct GroupQueryAttention: Operator {
     try refuseUnsupported(node)
     func operand(_ index: Int) -> ValueID? { index < node.operands.count ? node.operands[index] : nil }
     let (heads, groups) = (node.attributes.int("num_heads")!, node.attributes.int("kv_num_heads")!)
-    guard var (query, key, value) = try projections(node, heads, groups, into: &builder) else { return nil }
+    guard let parts = try projections(node, heads, groups, into: &builder) else { return nil }
+    var (query, key) = (parts.0, parts.1)
     if node.attributes.bool("do_rotary", default: false) {
       guard let cos = operand(7), let sin = operand(8) else {
         throw OperatorError("'do_rotary' needs the tables 'cos' and 'sin'")
@@ -79,7 +87,7 @@ struct GroupQueryAttention: Operator {
     let window = node.attributes.int("local_window_size", default: -1)
     if window > 0 { attributes["left_window_size"] = .int(window - 1) }
     return try builder.add(
-      "attention", [query, key, value, operand(10), operand(3), operand(4)], attributes,
+      "attention", [query, key, parts.2, operand(10), operand(3), operand(4)], attributes,
       names: node.results.enumerated().map { index, result in
         result.map { _ in ["y", "key", "value"][index] }
       })
