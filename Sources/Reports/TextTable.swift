@@ -1,6 +1,6 @@
 /// Columns of fixed width, two blanks apart.
-struct TextTable {
-  enum Alignment {
+public struct TextTable {
+  public enum Alignment: Sendable {
     case left, right
   }
 
@@ -9,11 +9,17 @@ struct TextTable {
 
   var rows: [[String]]
   /// Per column; the rest is aligned left.
-  var alignments: [Alignment] = []
-  var indent = 0
+  var alignments: [Alignment]
+  var indent: Int
+
+  public init(rows: [[String]], alignments: [Alignment] = [], indent: Int = 0) {
+    self.rows = rows
+    self.alignments = alignments
+    self.indent = indent
+  }
 
   /// One line per row, without blanks at the ends of lines.
-  var text: String {
+  public var text: String {
     let columns = rows.map(\.count).max() ?? 0
     let widths = (0..<columns).map { column in
       rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
