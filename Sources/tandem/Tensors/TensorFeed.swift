@@ -29,7 +29,8 @@ struct TensorFeed {
     let ids = given["input_ids"].flatMap { $0.rank == 2 ? $0 : nil }
     let batch = ids?.shape[0] ?? 1
     let added = ids?.shape[1] ?? given.values.flatMap(\.shape).max() ?? 1
-    let past = try bindStates(extra: added)
+    // Room for whatever the graph may append: no input is longer.
+    let past = try bindStates(extra: max(added, given.values.flatMap(\.shape).max() ?? 1))
     for port in executor.freeInputs {
       let type = function.type(of: port.value)
       if let tensor = given[port.name] {
