@@ -1,13 +1,14 @@
 import Foundation
 import Synchronization
 
-/// Files that the tests make, in one folder per test run.
+/// Files that the tests make, in one folder per test run that goes away with it.
 enum Scratch {
   private static let counter = Atomic<Int>(0)
 
   static let folder: String = {
     let path = NSTemporaryDirectory() + "tandem-tests-\(ProcessInfo.processInfo.processIdentifier)"
     try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    atexit { try? FileManager.default.removeItem(atPath: Scratch.folder) }
     return path
   }()
 
