@@ -59,7 +59,11 @@ public struct Conversion {
       }
     }
     if let output = options.output, options.stopAfter == nil {
-      try write(output, tokenizer, &report)
+      do {
+        try write(output, tokenizer, &report)
+      } catch let error as Planner.Failure {
+        throw CompilerError(code: .unsupported, message: "'\(options.model)': \(error.message)")
+      }
       report.stages.append(stage.lap("plan", report.module))
     }
     return report
@@ -143,12 +147,7 @@ public struct Conversion {
   private var modelFolder: String { (options.model as NSString).deletingLastPathComponent.nonEmpty ?? "." }
 
   private func write(_ output: String, _ tokenizer: [UInt8]?, _ report: inout ConversionReport) throws {
-    let result: Planner.Result
-    do throws(Planner.Failure) {
-      result = try Planner(report.module).plan()
-    } catch {
-      throw CompilerError(code: .unsupported, message: "'\(options.model)': \(error.message)")
-    }
+    let result = try Planner(report.module).plan()
     var program = result.program
     program.model = [Entry("context", "\(try contextLength(report.module))")]
     program.provenance = try provenance(report.module)

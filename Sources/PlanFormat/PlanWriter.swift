@@ -20,14 +20,15 @@ public final class PlanWriter {
   ///   - tensors: name and content of each; loaded in order, one at a time.
   ///   - progress: called with the bytes written so far.
   /// - Returns: where each tensor lies.
-  public func writeWeights(
-    _ tensors: [(name: String, load: () -> Tensor)], progress: (Int) -> Void = { _ in }
-  ) throws(FileError) -> [Weight] {
+  /// - Throws: ``FileError``, or what loading a tensor throws.
+  public func writeWeights<LoadError: Error>(
+    _ tensors: [(name: String, load: () throws(LoadError) -> Tensor)], progress: (Int) -> Void = { _ in }
+  ) throws -> [Weight] {
     var hash = SHA256()
     let start = try beginSection()
     var weights: [Weight] = []
     for (name, load) in tensors {
-      let tensor = load()
+      let tensor = try load()
       let padding = [UInt8](repeating: 0, count: paddingByteCount(file.offset - start))
       hash.update(data: padding)
       try file.write(padding)

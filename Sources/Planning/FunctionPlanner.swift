@@ -5,26 +5,22 @@ import Tensors
 
 /// Lowers one function.
 struct FunctionPlanner {
-  private let name: String
   private let graph: Graph
-  /// Nodes in execution order that become steps.
-  private var order: [NodeID] = []
   private var function: PlanFormat.Function
   private var indices: [ValueID: Int] = [:]
   private var types: [TensorType: Int] = [:]
+  private var expressions: [ValueID: ConstantExpressions.Reference] = [:]
 
-  init(_ source: Module.Function, _ packer: inout WeightPacker) {
-    name = source.name
+  init(_ source: Module.Function) {
     graph = source.graph
-    function = PlanFormat.Function(name: name)
+    function = PlanFormat.Function(name: source.name)
   }
 
   consuming func plan(_ packer: inout WeightPacker) throws(Planner.Failure) -> PlanFormat.Function {
     for id in graph.inputs { function.inputs.append(.init(name: graph[id].name, value: add(id, .external))) }
-    var steps: [NodeID] = []
-    for id in graph.order where !pack(graph[id], &packer) { steps.append(id) }
-    order = steps
-    for id in order { try addStep(graph[id], &packer) }
+    let constants = ConstantSteps(graph, &packer.expressions)
+    expressions = constants.expressions
+    for id in constants.order { try addStep(graph[id], &packer) }
     for output in graph.outputs {
       guard let value = index(of: output.value, &packer) else { continue }
       function.outputs.append(.init(name: output.name, value: value))
@@ -54,18 +50,8 @@ struct FunctionPlanner {
   private mutating func index(of id: ValueID?, _ packer: inout WeightPacker) -> Int? {
     guard let id else { return nil }
     if let index = indices[id] { return index }
-    guard let name = graph.constantName(of: id) else { return nil }
-    return add(id, .weight(packer.index(of: name)))
-  }
-
-  /// Turns the transposition of a constant matrix into a constant stored that way.
-  private mutating func pack(_ node: Node, _ packer: inout WeightPacker) -> Bool {
-    guard node.operation == "transpose", let name = graph.constantName(of: node.operands[0]),
-      let result = node.results[0], graph[result].type.rank == 2,
-      node.attributes.ints("perm") ?? [1, 0] == [1, 0]
-    else { return false }
-    _ = add(result, .weight(packer.index(of: name, .transposed)))
-    return true
+    guard let expression = expressions[id] else { return nil }
+    return add(id, .weight(packer.index(of: expression, name: graph[id].name)))
   }
 
   // MARK: Steps
@@ -78,7 +64,7 @@ struct FunctionPlanner {
     var operands: [Int32] = []
     for (position, operand) in node.operands.enumerated() {
       if node.operation == "linear", position == 1, attributes.bool("transposed", default: false),
-        let name = graph.constantName(of: operand), let operand
+        let operand, let expression = expressions[operand]
       {
         // Steps read rows of the transposed matrix: a value of its own beside any dense use of the constant.
         let value = graph[operand]
@@ -88,8 +74,10 @@ struct FunctionPlanner {
           types[swapped] = type
           function.types.append(swapped)
         }
-        function.values.append(
-          .init(name: "\(value.name).T", type: type, place: .weight(packer.index(of: name, .transposed))))
+        let transposition = Node("transpose", operands: [operand], results: [operand])
+        let weight = packer.index(
+          of: packer.expressions.application(transposition, [expression])[0], name: "\(value.name).T")
+        function.values.append(.init(name: "\(value.name).T", type: type, place: .weight(weight)))
         operands.append(Int32(function.values.count - 1))
         attributes["transposed"] = nil
         continue

@@ -5,8 +5,8 @@ public import Tensors
 
 /// Lowers a module to a program: a step per node, slots for temporaries, packed weights.
 ///
-/// 1. Constants become weights. One that is only needed transposed - a matrix of `linear`, or under a `transpose` -
-///    is packed that way, so nothing is repacked at load; the same memory in the same layout is stored once.
+/// 1. Constants become weights, and so does what is computed from constants alone (see ``ConstantSteps``): a matrix
+///    that is only needed transposed is stored that way, so nothing is repacked at load. Equal weights are stored once.
 /// 2. Nodes become steps in execution order.
 /// 3. Caches that are appended to in place become states.
 /// 4. Temporaries are placed in slots (see ``SlotAllocator``).
@@ -17,10 +17,13 @@ public struct Planner {
     public var description: String { message }
   }
 
+  /// A weight, computed when it is written: it may be an expression that cannot be evaluated.
+  public typealias LazyWeight = (name: String, load: () throws(Failure) -> Tensor)
+
   /// A program whose weights are still to be written, and how to obtain each of them.
   public struct Result {
     public var program: Program
-    public var weights: [(name: String, load: () -> Tensor)]
+    public var weights: [LazyWeight]
   }
 
   let module: Module
@@ -31,7 +34,7 @@ public struct Planner {
     var packer = WeightPacker(module.constants)
     var program = Program()
     for function in module.functions {
-      program.functions.append(try FunctionPlanner(function, &packer).plan(&packer))
+      program.functions.append(try FunctionPlanner(function).plan(&packer))
     }
     return Result(program: program, weights: packer.weights)
   }
