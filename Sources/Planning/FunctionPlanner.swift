@@ -60,39 +60,16 @@ struct FunctionPlanner {
     guard let entry = KernelTable.entries[node.operation] else {
       throw Planner.Failure(message: "node '\(node.location)': there is no kernel for '\(node.operation)'")
     }
-    var attributes = node.attributes
-    var operands: [Int32] = []
-    for (position, operand) in node.operands.enumerated() {
-      if node.operation == "linear", position == 1, attributes.bool("transposed", default: false),
-        let operand, let expression = expressions[operand]
-      {
-        // Steps read rows of the transposed matrix: a value of its own beside any dense use of the constant.
-        let value = graph[operand]
-        let swapped = TensorType(value.type.element, value.type.shape.reversed())
-        let type = types[swapped] ?? function.types.count
-        if type == function.types.count {
-          types[swapped] = type
-          function.types.append(swapped)
-        }
-        let transposition = Node("transpose", operands: [operand], results: [operand])
-        let weight = packer.index(
-          of: packer.expressions.application(transposition, [expression])[0], name: "\(value.name).T")
-        function.values.append(.init(name: "\(value.name).T", type: type, place: .weight(weight)))
-        operands.append(Int32(function.values.count - 1))
-        attributes["transposed"] = nil
-        continue
-      }
-      operands.append(index(of: operand, &packer).map { Int32($0) } ?? -1)
-    }
+    let operands = node.operands.map { operand in index(of: operand, &packer).map { Int32($0) } ?? -1 }
     do throws(KernelError) {
-      _ = try entry.prepare(attributes)
+      _ = try entry.prepare(node.attributes)
     } catch {
       throw Planner.Failure(message: "node '\(node.location)' (\(node.operation)): \(error.message)")
     }
     let results = node.results.map { result in result.map { Int32(add($0, .slot(-1))) } ?? -1 }
     function.steps.append(
       .init(
-        kernel: node.operation, operands: operands, results: results, attributes: attributes,
+        kernel: node.operation, operands: operands, results: results, attributes: node.attributes,
         location: node.location, feedsState: false))
   }
 

@@ -144,4 +144,28 @@ import Testing
     try executor.run()
     #expect(executor.output("y")?.doubles == [17, 39, 61, 5, 11, 17])
   }
+
+  /// A matrix [K, N] that two products read is stored once, transposed, and costs no step.
+  @Test func aTransposedWeightIsStoredOnce() throws {
+    let text = """
+      const @w: f32[2, 3] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+
+      func @main(%a: f32[S, 2], %b: f32[T, 2]) -> (x: f32[S, 3], y: f32[T, 3]) {
+        %x = matmul(%a, @w) : f32[S, 3]
+        %y = matmul(%b, @w) : f32[T, 3]
+        return %x, %y
+      }
+
+      """
+    let fixture = try PlanFixture(text)
+    let program = try PlanFile(path: fixture.path).program
+    #expect(program.weights.map(\.shape) == [[3, 2]])
+    #expect(program.functions[0].steps.map(\.kernel) == ["linear", "linear"])
+    let executor = try fixture.executor()
+    try executor.bind("a", Tensor(f32: [1, 1], [1, 2]))
+    try executor.bind("b", Tensor(f32: [1, 0, 0, 2], [2, 2]))
+    try executor.run()
+    #expect(executor.output("x")?.doubles == [5, 7, 9])
+    #expect(executor.output("y")?.doubles == [1, 2, 3, 8, 10, 12])
+  }
 }

@@ -1,9 +1,7 @@
 import Tensors
 
-/// `y[..., n] = sum over k of x[..., k] * weight[n, k] + bias[n]`, f32; `weight` is [K, N] when `transposed`.
+/// `y[..., n] = sum over k of x[..., k] * weight[n, k] + bias[n]`, f32.
 struct LinearKernel: Kernel {
-  let isTransposed: Bool
-
   func run(_ call: KernelCall) throws(KernelError) {
     let x = call.contiguous(0)
     let weight = call.contiguous(1)
@@ -14,9 +12,8 @@ struct LinearKernel: Kernel {
     guard x.rank >= 1, weight.rank == 2 else {
       throw .invalid("ranks are \(x.rank) and \(weight.rank), accepted are 1 or more and 2")
     }
-    let inner = x.shape[x.rank - 1]
-    let columns = weight.shape[isTransposed ? 1 : 0]
-    guard weight.shape[isTransposed ? 0 : 1] == inner else {
+    let (inner, columns) = (x.shape[x.rank - 1], weight.shape[0])
+    guard weight.shape[1] == inner else {
       throw .invalid("x \(x.shape.array) does not fit weight \(weight.shape.array)")
     }
     if let bias, bias.shape.array != [columns] {
@@ -28,8 +25,7 @@ struct LinearKernel: Kernel {
     LinearProduct(
       rows: columns == 0 ? 0 : y.elementCount / columns, inner: inner, columns: columns,
       x: x.base.assumingMemoryBound(to: Float.self), w: weight.base.assumingMemoryBound(to: Float.self),
-      bias: bias?.base.assumingMemoryBound(to: Float.self), y: y.base.assumingMemoryBound(to: Float.self),
-      isTransposed: isTransposed
+      bias: bias?.base.assumingMemoryBound(to: Float.self), y: y.base.assumingMemoryBound(to: Float.self)
     ).run(call.resources.pool)
   }
 }

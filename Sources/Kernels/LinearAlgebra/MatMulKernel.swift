@@ -3,9 +3,7 @@ import Tensors
 enum LinearAlgebraKernels {
   static let entries: [KernelEntry] = [
     KernelEntry("matmul", widensNarrowFloats: true) { _ in MatMulKernel() },
-    KernelEntry("linear", widensNarrowFloats: true) {
-      LinearKernel(isTransposed: $0.bool("transposed", default: false))
-    },
+    KernelEntry("linear", widensNarrowFloats: true) { _ in LinearKernel() },
     KernelEntry("gemm", widensNarrowFloats: true) { GemmKernel($0) },
     KernelEntry("matmul_integer") { _ in MatMulIntegerKernel() },
     KernelEntry("einsum", widensNarrowFloats: true) {

@@ -42,12 +42,9 @@ struct Attention: Operator {
   func work(_ operands: [TensorType?], _ results: [TensorType?], _ attributes: Attributes) -> Work {
     let facts = operands.map { $0.map { ValueFact($0) } }
     let call = InferenceCall(facts, attributes, resultCount: results.count, symbols: SymbolSource())
-    let written = results.compactMap { $0 }
-    let bytes = (operands.compactMap { $0 } + written).map { $0.elementCount * $0.element.byteCount }.reduce(
-      Dim(0), +)
-    guard let s = try? AttentionShapes(call) else { return Work(flops: 0, bytes: bytes) }
+    guard let s = try? AttentionShapes(call) else { return Work(flops: 0, moving: operands + results) }
     let products = s.batch * s.queryHeads * s.rows * s.keys
-    return Work(flops: products * 2 * (s.headSize + s.valueSize), bytes: bytes)
+    return Work(flops: products * 2 * (s.headSize + s.valueSize), moving: operands + results)
   }
 
   /// Rewrites a node with a past as the joining of past and new entries, and attention over them.

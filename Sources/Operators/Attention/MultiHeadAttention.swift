@@ -56,6 +56,7 @@ struct MultiHeadAttention: Operator {
 /// Operators of the attention family.
 enum AttentionOperators {
   static let all: [any Operator] = [
-    Attention(), RotaryEmbedding(), GroupQueryAttention(), MultiHeadAttention(), MicrosoftRotaryEmbedding(),
+    Attention(), SelfAttention(), RotaryEmbedding(), GroupQueryAttention(), MultiHeadAttention(),
+    MicrosoftRotaryEmbedding(),
   ]
 }

@@ -42,6 +42,17 @@ extension InferenceCall {
     return value
   }
 
+  /// Checks the shape of an operand, unless it is absent. Different symbols are taken to be equal, which
+  /// running checks.
+  func require(_ operand: Int, shape: [Dim]) throws(OperatorError) {
+    guard has(operand) else { return }
+    let type = try type(operand)
+    let fits = zip(type.shape, shape).allSatisfy { $0.constant == nil || $1.constant == nil || $0 == $1 }
+    guard type.rank == shape.count, fits else {
+      throw OperatorError("operand \(operand) is \(type), accepted is the shape \(ShapeRules.list(shape))")
+    }
+  }
+
   /// Checks that operands have one element type.
   func requireEqualElements(_ first: Int, _ second: Int) throws(OperatorError) {
     let (a, b) = (try type(first).element, try type(second).element)

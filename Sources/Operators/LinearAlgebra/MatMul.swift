@@ -71,7 +71,9 @@ struct Determinant: Operator {
 }
 
 enum LinearAlgebraOperators {
-  static let all: [any Operator] = [MatMul(), Linear(), MatMulInteger(), Gemm(), Einsum(), Determinant()]
+  static let all: [any Operator] = [
+    MatMul(), Linear(), FeedForward(), LMHead(), MatMulInteger(), Gemm(), Einsum(), Determinant(),
+  ]
 }
 
 /// Rules that matrix products share.
@@ -94,9 +96,19 @@ enum MatrixRules {
 
   /// Two operations per result element and step of the depth; every operand and result moved once.
   static func work(_ operands: [TensorType?], _ results: [TensorType?], depth: Dim) -> Work {
-    let written = results.compactMap { $0 }
-    let moved = (operands.compactMap { $0 } + written).map { $0.elementCount * $0.element.byteCount }
-    let count = written.map(\.elementCount).reduce(Dim(0), +)
-    return Work(flops: count * depth * 2, bytes: moved.reduce(Dim(0), +))
+    let count = results.compactMap { $0?.elementCount }.reduce(Dim(0), +)
+    return Work(flops: count * depth * 2, moving: operands + results)
+  }
+
+  /// The extent N of a weight [N, K] that takes the rows of operand 0, with its bias [N], which may be
+  /// absent.
+  static func outputs(_ call: InferenceCall, weight: Int, bias: Int) throws(OperatorError) -> Dim {
+    let (x, w) = (try call.type(0), try call.type(weight))
+    guard x.rank >= 1, w.rank == 2 else {
+      throw OperatorError("x is \(x) and the weight \(w), accepted are rank 1 or more and rank 2")
+    }
+    try call.require(weight, shape: [w.shape[0], x.shape[x.rank - 1]])
+    try call.require(bias, shape: [w.shape[0]])
+    return w.shape[0]
   }
 }

@@ -63,6 +63,7 @@ enum NormalizationOperators {
     SimplifiedLayerNormalization(),
     SkipLayerNormalization(),
     SkipSimplifiedLayerNormalization(),
+    ResidualNormalization(),
     BatchNormalization(),
     MeanVarianceNormalization(),
     ChannelNormalization(

@@ -13,7 +13,7 @@ enum ShapeOperators {
 /// Operators that pick or place elements by index.
 enum IndexingOperators {
   static let all: [any Operator] = [
-    Gather(), GatherElements(), GatherND(), ScatterElements(), ScatterND(), TensorScatter(),
+    Gather(), GatherElements(), GatherND(), Embedding(), ScatterElements(), ScatterND(), TensorScatter(),
     OneHot(), TopK(), NonZero(), Compress(), Unique(),
   ]
 }

@@ -1,0 +1,53 @@
+import GraphIR
+import Tensors
+
+/// Rows of a table for token ids, and for positions where these are learned.
+///
+///     y[b, s, :] = scale * table[ids[b, s], :] + position_table[positions[b, s], :]
+struct Embedding: Operator {
+  let schema = OperatorSchema(
+    "embedding", "scale * table[ids], plus position_table[positions] where given.",
+    operands: ["ids", "table", "positions?", "position_table?"], attributes: ["scale": .float])
+
+  func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
+    let (ids, table) = (try call.type(0), try call.type(1))
+    guard table.rank == 2 else { throw OperatorError("the table is \(table), accepted is a matrix") }
+    for operand in [0, 2] where call.has(operand) {
+      try ShapeRules.require(try call.type(operand), "i64 and i32") { $0 == .i64 || $0 == .i32 }
+    }
+    guard call.has(2) == call.has(3) else {
+      throw OperatorError("'positions' and 'position_table' must be given together")
+    }
+    var shape = ids.shape
+    if call.has(2) {
+      let positions = try call.type(3)
+      guard positions.rank == 2 else {
+        throw OperatorError("the position table is \(positions), accepted is a matrix")
+      }
+      try call.require(3, shape: [positions.shape[0], table.shape[1]])
+      try call.requireEqualElements(1, 3)
+      shape = try ShapeRules.broadcast(shape, try call.type(2).shape)
+    }
+    return [ValueFact(table.element, shape + [table.shape[1]])]
+  }
+
+  /// Of the tables only the rows that are picked are read.
+  func work(_ operands: [TensorType?], _ results: [TensorType?], _ attributes: Attributes) -> Work {
+    let result = results[0]
+    let tables = operands.dropFirst().count { $0?.rank == 2 && $0?.element == result?.element }
+    return Work(
+      flops: (result?.elementCount ?? 0) * tables,
+      moving: [operands[0], operands.count > 2 ? operands[2] : nil]
+        + Array(repeating: result, count: 1 + tables))
+  }
+
+  func decompose(_ node: Node, into builder: inout GraphBuilder) throws(OperatorError) -> [ValueID?]? {
+    var y = try builder("gather", node.operands[1], node.operands[0])
+    let scale = node.attributes.float("scale", default: 1)
+    if scale != 1 { y = try builder("mul", y, builder.constant(Double(scale), like: y)) }
+    guard node.operands.count > 3, let positions = node.operands[2], let table = node.operands[3] else {
+      return [y]
+    }
+    return [try builder("add", y, try builder("gather", table, positions))]
+  }
+}
