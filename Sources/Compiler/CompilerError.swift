@@ -27,4 +27,8 @@ public struct CompilerError: Error, CustomStringConvertible, Sendable {
   static func context(_ value: Int) -> CompilerError {
     CompilerError(code: .invalidInput, message: "the context length is \(value), accepted are 1 and more")
   }
+  static func patchLimit(_ value: Int) -> CompilerError {
+    CompilerError(
+      code: .invalidInput, message: "the number of the last patch is \(value), accepted are 0 and more")
+  }
 }

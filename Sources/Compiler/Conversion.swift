@@ -49,9 +49,10 @@ public struct Conversion {
     try observe(0, "import", report.module)
     if options.stopAfter != "import" {
       let pipeline = try pipeline()
+      var patches = PatchLog(limit: options.patchLimit)
       for (index, pass) in pipeline.passes.enumerated() {
         progress(Progress(stage: pass.name, fraction: Double(index) / Double(pipeline.passes.count)))
-        let records = try run(pass, on: &report.module)
+        let records = try run(pass, on: &report.module, &patches)
         for record in records { note(record, in: &report.module) }
         report.stages.append(stage.lap(pass.name, report.module, records.first))
         try observe(index + 1, pass.name, report.module)
@@ -80,6 +81,7 @@ public struct Conversion {
       throw .unknownStage(name, accepted: Pipeline.passNames)
     }
     if let context = options.maxContext, context < 1 { throw .context(context) }
+    if let limit = options.patchLimit, limit < 0 { throw .patchLimit(limit) }
     if let output = options.output {
       for source in [options.model, options.tokenizer].compactMap({ $0 })
       where FileReplacement.isSameFile(output, source) { throw .overwrites(output) }
@@ -100,9 +102,11 @@ public struct Conversion {
   }
 
   /// Runs one pass and verifies what it left.
-  private func run(_ pass: any Pass, on module: inout Module) throws -> [PassRecord] {
+  private func run(
+    _ pass: any Pass, on module: inout Module, _ patches: inout PatchLog
+  ) throws -> [PassRecord] {
     do throws(PipelineError) {
-      return try PassPipeline([pass]).run(on: &module, operators: OperatorSet.standard)
+      return try PassPipeline([pass]).run(on: &module, operators: OperatorSet.standard, patches: &patches)
     } catch {
       if case .broken = error { throw CompilerError(code: .internalFault, message: "\(error)") }
       throw CompilerError(code: .invalidInput, message: "'\(options.model)': \(error)")

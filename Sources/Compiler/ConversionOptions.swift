@@ -24,6 +24,8 @@ public struct ConversionOptions: Sendable {
   public var dumpStages: String?
   /// The last stage to run: `import` or the name of a pass.
   public var stopAfter: String?
+  /// Rules change nothing after the patch of this number; to find the patch that changes results.
+  public var patchLimit: Int?
   /// The stage whose text is handed to ``Conversion/printed``.
   public var printAfter: String?
   /// Passes to leave out.

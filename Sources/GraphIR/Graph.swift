@@ -43,18 +43,27 @@ public struct Value: Sendable {
 }
 
 /// Nodes in an order in which every value is defined before it is used (SSA).
+///
+/// Users of a value and the place of a node are kept up to date: replacing, inserting and removing cost what
+/// they touch.
 public struct Graph: Sendable {
   public private(set) var values: [Value] = []
   public private(set) var nodes: [Node?] = []
-  /// Execution order; the nodes that exist.
-  public private(set) var order: [NodeID] = []
+  private var sequence = NodeSequence()
+  /// Nodes that read each value, in no order; a node that reads a value twice is listed twice.
+  private var readers: [[NodeID]] = []
   public private(set) var inputs: [ValueID] = []
   /// Results by their external name, in order.
   public var outputs: [(name: String, value: ValueID)] = []
   private var names: [String: ValueID] = [:]
+  /// The suffix to try next for a name that was taken.
+  private var suffixes: [String: Int] = [:]
   private var constants: [String: ValueID] = [:]
 
   public init() {}
+
+  /// Execution order; the nodes that exist.
+  public var order: [NodeID] { sequence.elements }
 
   public subscript(value: ValueID) -> Value {
     get { values[Int(value.index)] }
@@ -64,7 +73,14 @@ public struct Graph: Sendable {
   /// A node that exists.
   public subscript(node: NodeID) -> Node {
     get { nodes[Int(node.index)]! }
-    set { nodes[Int(node.index)] = newValue }
+    set {
+      let old = nodes[Int(node.index)]!.operands
+      nodes[Int(node.index)] = newValue
+      if old != newValue.operands {
+        unlink(node, from: old)
+        link(node, to: newValue.operands)
+      }
+    }
   }
 
   public func contains(_ node: NodeID) -> Bool { nodes[Int(node.index)] != nil }
@@ -94,16 +110,18 @@ public struct Graph: Sendable {
     let id = ValueID(values.count)
     let unique = uniqueName(name)
     values.append(Value(name: unique, type: type, definition: definition, content: content))
+    readers.append([])
     names[unique] = id
     return id
   }
 
   /// `name`, or `name.1`, `name.2`, ... if it is taken.
-  public func uniqueName(_ name: String) -> String {
+  private mutating func uniqueName(_ name: String) -> String {
     let stem = name.isEmpty ? "v" : name
     if names[stem] == nil { return stem }
-    var suffix = 1
+    var suffix = suffixes[stem] ?? 1
     while names["\(stem).\(suffix)"] != nil { suffix += 1 }
+    suffixes[stem] = suffix + 1
     return "\(stem).\(suffix)"
   }
 
@@ -141,11 +159,8 @@ public struct Graph: Sendable {
     }
     nodes.append(
       Node(operation, operands: operands, results: ids, attributes: attributes, location: location))
-    if let position, let index = order.firstIndex(of: position) {
-      order.insert(node, at: index)
-    } else {
-      order.append(node)
-    }
+    sequence.insert(node, before: position)
+    link(node, to: operands)
     return ids
   }
 
@@ -153,11 +168,15 @@ public struct Graph: Sendable {
 
   /// Makes every use of `old`, outputs included, a use of `new`.
   public mutating func replaceUses(of old: ValueID, with new: ValueID) {
-    for node in order {
-      for (index, operand) in self[node].operands.enumerated() where operand == old {
+    guard old != new else { return }
+    for node in readers[Int(old.index)] {
+      for index in nodes[Int(node.index)]!.operands.indices
+      where nodes[Int(node.index)]!.operands[index] == old {
         nodes[Int(node.index)]!.operands[index] = new
       }
     }
+    readers[Int(new.index)] += readers[Int(old.index)]
+    readers[Int(old.index)] = []
     for index in outputs.indices where outputs[index].value == old { outputs[index].value = new }
   }
 
@@ -172,12 +191,14 @@ public struct Graph: Sendable {
 
   /// Removes nodes; their results must have no uses left outside of the removed nodes.
   public mutating func remove(_ removed: Set<NodeID>) {
-    guard !removed.isEmpty else { return }
-    for id in removed {
-      for result in self[id].results { if let result { forget(result) } }
-      nodes[Int(id.index)] = nil
-    }
-    order.removeAll { removed.contains($0) }
+    for id in removed { remove(id) }
+  }
+
+  private mutating func remove(_ id: NodeID) {
+    for result in self[id].results { if let result { forget(result) } }
+    unlink(id, from: self[id].operands)
+    nodes[Int(id.index)] = nil
+    sequence.remove(id)
   }
 
   private mutating func forget(_ value: ValueID) {
@@ -213,5 +234,87 @@ public struct Graph: Sendable {
       for operand in self[node].operands { if let operand { uses[operand, default: []].append(node) } }
     }
     return uses
+  }
+
+  /// Nodes that read a value, in no particular order; one that reads it twice is listed twice.
+  public func users(of value: ValueID) -> [NodeID] { readers[Int(value.index)] }
+
+  public func isOutput(_ value: ValueID) -> Bool { outputs.contains { $0.value == value } }
+
+  private mutating func link(_ node: NodeID, to operands: [ValueID?]) {
+    for case let operand? in operands where contains(operand) { readers[Int(operand.index)].append(node) }
+  }
+
+  private mutating func unlink(_ node: NodeID, from operands: [ValueID?]) {
+    for case let operand? in operands where contains(operand) {
+      guard let place = readers[Int(operand.index)].firstIndex(of: node) else { continue }
+      readers[Int(operand.index)].swapAt(place, readers[Int(operand.index)].count - 1)
+      readers[Int(operand.index)].removeLast()
+    }
+  }
+
+  // MARK: Order and dead nodes
+
+  /// Moves nodes before those that read them, and leaves all others in their order.
+  ///
+  /// - Returns: whether that is possible; nodes in a circle keep their places.
+  public mutating func sortNodes() -> Bool {
+    var sorted: [NodeID] = []
+    var states = [VisitState](repeating: .new, count: nodes.count)
+    for root in order {
+      var stack = [root]
+      while let id = stack.last {
+        switch states[Int(id.index)] {
+        case .new:
+          states[Int(id.index)] = .open
+          for case let operand? in self[id].operands.reversed() {
+            guard let producer = producer(of: operand) else { continue }
+            switch states[Int(producer.index)] {
+            case .new: stack.append(producer)
+            case .open: return false
+            case .done: break
+            }
+          }
+        case .open:
+          states[Int(id.index)] = .done
+          sorted.append(id)
+          stack.removeLast()
+        case .done: stack.removeLast()
+        }
+      }
+    }
+    sequence = NodeSequence(sorted)
+    return true
+  }
+
+  private enum VisitState { case new, open, done }
+
+  /// Removes nodes that no output depends on.
+  ///
+  /// - Returns: how many these were.
+  @discardableResult
+  public mutating func removeDeadNodes() -> Int {
+    var count = 0
+    for id in order.reversed() where isDead(id) {
+      remove(id)
+      count += 1
+    }
+    return count
+  }
+
+  /// Removes the nodes that computed `values` and those that only they needed, as far as nothing reads them
+  /// any more.
+  mutating func removeDeadProducers(of values: [ValueID]) {
+    var candidates = values.compactMap { producer(of: $0) }
+    while let id = candidates.popLast() {
+      guard contains(id), isDead(id) else { continue }
+      let operands = self[id].operands
+      remove(id)
+      for case let operand? in operands { if let id = producer(of: operand) { candidates.append(id) } }
+    }
+  }
+
+  private func isDead(_ id: NodeID) -> Bool {
+    self[id].results.allSatisfy { $0.map { readers[Int($0.index)].isEmpty && !isOutput($0) } ?? true }
   }
 }

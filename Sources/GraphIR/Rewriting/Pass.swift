@@ -19,10 +19,13 @@ public struct PassContext {
   public private(set) var statistics: [String: Int] = [:]
   public private(set) var misses: [PassMiss] = []
   public private(set) var notes: [String] = []
+  /// Numbers the changes of rules.
+  public var patches: PatchLog
 
-  public init(operators: OperatorTable, symbols: SymbolSource) {
+  public init(operators: OperatorTable, symbols: SymbolSource, patches: PatchLog = PatchLog()) {
     self.operators = operators
     self.symbols = symbols
+    self.patches = patches
   }
 
   /// Adds to a statistic: `count("fused")`.
@@ -64,5 +67,7 @@ public struct PassRecord: Sendable {
   public let statistics: [String: Int]
   public let misses: [PassMiss]
   public let notes: [String]
+  /// The changes that its rules made, in order; numbers go on from the pass before.
+  public let patches: [PatchLog.Entry]
   public let duration: Duration
 }

@@ -49,15 +49,24 @@ public struct PassPipeline: Sendable {
   ///   as it was before the first pass.
   @discardableResult
   public func run(on module: inout Module, operators: OperatorTable) throws(PipelineError) -> [PassRecord] {
+    var patches = PatchLog()
+    return try run(on: &module, operators: operators, patches: &patches)
+  }
+
+  /// Runs the passes with a log of patches that may have a limit, and that other pipelines may go on with.
+  public func run(
+    on module: inout Module, operators: OperatorTable, patches: inout PatchLog
+  ) throws(PipelineError) -> [PassRecord] {
     var current = module
     var records: [PassRecord] = []
     for (index, pass) in passes.enumerated() {
-      let record = try run(pass, on: &current, operators: operators)
+      let before = current
+      let record = try run(pass, on: &current, operators: operators, patches: &patches)
       records.append(record)
       do {
         try observer?(index, record, current)
       } catch {
-        throw .failed(pass: pass.name, cause: error)
+        throw .failed(pass: pass.name, cause: error, before: before)
       }
     }
     module = current
@@ -65,40 +74,45 @@ public struct PassPipeline: Sendable {
   }
 
   private func run(
-    _ pass: any Pass, on module: inout Module, operators: OperatorTable
+    _ pass: any Pass, on module: inout Module, operators: OperatorTable, patches: inout PatchLog
   ) throws(PipelineError) -> PassRecord {
-    var context = PassContext(operators: operators, symbols: SymbolSource(unusedIn: module))
+    let before = module
+    let patchCount = patches.entries.count
+    var context = PassContext(
+      operators: operators, symbols: SymbolSource(unusedIn: module), patches: patches)
     let start = ContinuousClock.now
     do {
       try pass.run(on: &module, context: &context)
     } catch {
-      throw .failed(pass: pass.name, cause: error)
+      throw .failed(pass: pass.name, cause: error, before: before)
     }
     let duration = ContinuousClock.now - start
     if verifiesEachPass {
       let violations = module.violations(operators: operators)
-      if !violations.isEmpty { throw .broken(pass: pass.name, violations: violations) }
+      if !violations.isEmpty { throw .broken(pass: pass.name, violations: violations, before: before) }
     }
+    patches = context.patches
     return PassRecord(
       name: pass.name, fidelity: pass.fidelity, statistics: context.statistics, misses: context.misses,
-      notes: context.notes, duration: duration)
+      notes: context.notes, patches: Array(patches.entries.dropFirst(patchCount)), duration: duration)
   }
 }
 
 /// A pipeline that cannot be built, or a pass that failed.
 public enum PipelineError: Error, CustomStringConvertible {
   case unknownPass(String, accepted: [String])
-  /// The pass threw an error, or what observed it did.
-  case failed(pass: String, cause: any Error)
-  /// The pass left a module that breaks invariants: our bug.
-  case broken(pass: String, violations: [Violation])
+  /// The pass threw an error, or what observed it did; `before` is what it was given, to reproduce that.
+  case failed(pass: String, cause: any Error, before: Module)
+  /// The pass left a module that breaks invariants: our bug; `before` is what it was given, to reproduce
+  /// that.
+  case broken(pass: String, violations: [Violation], before: Module)
 
   public var description: String {
     switch self {
     case .unknownPass(let name, let accepted):
       "there is no pass '\(name)'; accepted are \(accepted.joined(separator: ", "))"
-    case .failed(let pass, let cause): "pass '\(pass)': \(cause)"
-    case .broken(let pass, let violations):
+    case .failed(let pass, let cause, _): "pass '\(pass)': \(cause)"
+    case .broken(let pass, let violations, _):
       "pass '\(pass)' broke the module:\n" + violations.map { "  \($0)" }.joined(separator: "\n")
     }
   }
