@@ -9,7 +9,7 @@ import Testing
 @Suite struct PassGoldenTests {
   static let available: [any Pass] = [
     DecomposeComposites(), FoldConstants(), EliminateCommonSubexpressions(), EliminateDeadCode(),
-    KeepCachesInPlace(), FormLinear(),
+    KeepCachesInPlace(), FormLinear(), RecognizeAttention(),
   ]
 
   static let cases: [String] = {

@@ -18,9 +18,11 @@ public struct PatchLog: Sendable {
 
   public init(limit: Int? = nil) { self.limit = limit }
 
-  var isOpen: Bool { limit.map { entries.count < $0 } ?? true }
+  /// Whether another change may be made.
+  public var isOpen: Bool { limit.map { entries.count < $0 } ?? true }
 
-  mutating func append(_ text: String, location: String) {
+  /// Numbers a change.
+  public mutating func append(_ text: String, location: String) {
     entries.append(Entry(number: entries.count + 1, text: text, location: location))
   }
 }
