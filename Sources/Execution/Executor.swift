@@ -45,6 +45,13 @@ public final class Executor {
       throw ExecutionError(
         code: .invalidInput, message: "'\(plan.path)': there is no function '\(name ?? "")'")
     }
+    for state in function.states where !Self.isUpdated(state, in: function) {
+      throw ExecutionError(
+        code: .unsupported,
+        message:
+          "'\(plan.path)': no kernel of this build updates cache '\(function.values[state.input].name)' in place"
+      )
+    }
     self.plan = plan
     self.function = function
     var prepared: [PreparedStep] = []
@@ -73,6 +80,18 @@ public final class Executor {
       step.results.deallocate()
     }
     table.deallocate()
+  }
+
+  /// Whether a step appends to the input of a state in its memory, and its output is the result.
+  private static func isUpdated(_ state: Function.State, in function: Function) -> Bool {
+    function.steps.contains { step in
+      let updates = KernelTable.entries[step.kernel]?.updates(step.attributes) ?? []
+      return updates.contains { update in
+        update.operand < step.operands.count && step.operands[update.operand] == Int32(state.input)
+          && update.result < step.results.count && step.results[update.result] == Int32(state.output)
+          && update.axis == state.axis
+      }
+    }
   }
 
   private static func prepare(_ step: Function.Step, _ plan: PlanFile) throws(ExecutionError) -> PreparedStep
@@ -107,14 +126,14 @@ public final class Executor {
     var allocated: [StateMemory] = []
     for state in function.states {
       let type = function.type(of: state.input)
-      // Exporters may leave an extent of the cache open that what is appended to it tells.
-      let update =
-        function.steps.first { $0.results.first == Int32(state.output) }
-        .map { function.type(of: Int($0.operands[1])).shape } ?? type.shape
+      // Exporters may leave an extent of the cache open that what is appended to it, or the result, tells.
+      let step = function.steps.first { $0.results.contains(Int32(state.output)) }
+      let others = ([Int32(state.output)] + (step?.operands ?? [])).filter { $0 >= 0 }
+        .map { function.type(of: Int($0)) }.filter { $0.rank == type.rank }
       var shape: [Int] = []
       for (axis, dim) in type.shape.enumerated() {
-        guard let extent = axis == state.axis ? 0 : dim.evaluated(sizes) ?? update[axis].evaluated(sizes)
-        else {
+        let known = others.lazy.compactMap { $0.shape[axis].evaluated(sizes) }
+        guard let extent = axis == state.axis ? 0 : dim.evaluated(sizes) ?? known.first else {
           throw ExecutionError(
             code: .invalidInput,
             message: "cache '\(function.values[state.input].name)': size '\(dim)' is not bound")

@@ -84,7 +84,7 @@ public struct Interpreter {
   /// - Returns: one tensor per declared result, nil for those left out.
   public func evaluate(_ node: Node, _ operands: [Tensor?]) throws(Failure) -> [Tensor?] {
     do throws(KernelError) {
-      if let entry = KernelTable.entries[node.operation], !entry.writesOperand {
+      if let entry = KernelTable.entries[node.operation], !entry.writesOperands {
         return try KernelRunner(try entry.prepare(node.attributes)).run(
           operands, results: node.results.map { $0 != nil })
       }

@@ -97,27 +97,26 @@ extension Function {
     for state in states { try check(state) }
   }
 
-  /// Inputs come from outside, results go to slots, ranks are what views can hold.
+  /// Inputs come from outside, results go to slots but for those in the memory of a state, ranks are what views can
+  /// hold.
   private func checkPlaces() throws(DecodingError) {
     guard types.allSatisfy({ $0.rank <= Extents.maximumRank }) else { throw DecodingError("a type") }
     for port in inputs where values[port.value].place != .external {
       throw DecodingError("input '\(port.name)'")
     }
+    let states = Set(states.map(\.output))
     for step in steps {
-      for result in step.results where result >= 0 {
+      for result in step.results where result >= 0 && !states.contains(Int(result)) {
         guard case .slot = values[Int(result)].place else { throw DecodingError("step '\(step.location)'") }
       }
     }
   }
 
-  /// A state is an input that one step appends to, giving the output.
+  /// A state is an input that one step reads and gives the output of.
   private func check(_ state: State) throws(DecodingError) {
-    let appends = steps.filter {
-      $0.kernel == "cache_append" && $0.results.first == Int32(clamping: state.output)
-    }
-    guard appends.count == 1, appends[0].operands.count == 2, appends[0].operands[1] >= 0,
-      appends[0].operands[0] == Int32(clamping: state.input),
-      inputs.contains(where: { $0.value == state.input }),
+    let updates = steps.filter { $0.results.contains(Int32(clamping: state.output)) }
+    guard updates.count == 1, updates[0].operands.contains(Int32(clamping: state.input)),
+      inputs.contains(where: { $0.value == state.input }), values[state.output].place == .external,
       state.axis >= 1, state.axis < type(of: state.input).rank
     else { throw DecodingError("a state of function '\(name)'") }
   }

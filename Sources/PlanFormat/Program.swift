@@ -61,7 +61,7 @@ public struct Weight: Sendable, Equatable {
 public struct Function: Sendable {
   /// Where a value lives.
   public enum Place: Sendable, Equatable {
-    /// Bound by the caller, or kept as a state.
+    /// Bound by the caller, or in the memory of a state.
     case external
     /// Index into ``Program/weights``.
     case weight(Int)

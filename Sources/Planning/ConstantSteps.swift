@@ -47,7 +47,7 @@ struct ConstantSteps {
     let results = node.results.compactMap { $0 }
     guard zip(node.operands, operands).allSatisfy({ $0 == nil || $1 != nil }),
       results.allSatisfy({ graph[$0].type.constantShape != nil }),
-      KernelTable.entries[node.operation].map({ !$0.writesOperand }) ?? false
+      KernelTable.entries[node.operation].map({ !$0.writesOperands }) ?? false
     else { return false }
     for (result, expression) in zip(node.results, table.application(node, operands)) {
       if let result { expressions[result] = expression }

@@ -77,26 +77,30 @@ struct FunctionPlanner {
   private func aliases() -> [Int: Int] {
     var aliases: [Int: Int] = [:]
     for step in function.steps {
-      guard let operand = KernelTable.entries[step.kernel]?.aliasedOperand, operand < step.operands.count,
-        step.operands[operand] >= 0
-      else { continue }
-      for result in step.results where result >= 0 { aliases[Int(result)] = Int(step.operands[operand]) }
+      for (position, result) in step.results.enumerated() where result >= 0 {
+        let entry = KernelTable.entries[step.kernel]
+        guard let operand = entry?.sharedOperand(ofResult: position, step.attributes),
+          operand < step.operands.count, step.operands[operand] >= 0
+        else { continue }
+        aliases[Int(result)] = Int(step.operands[operand])
+      }
     }
     return aliases
   }
 
   // MARK: States
 
-  /// A cache is a state when an input is appended to in place and the result is an output.
+  /// A cache is a state when an input is made longer in place and the result is an output.
   private mutating func addStates() {
     let inputs = Set(function.inputs.map(\.value))
     let outputs = Set(function.outputs.map(\.value))
-    for step in function.steps where step.kernel == "cache_append" {
-      let (past, present) = (Int(step.operands[0]), Int(step.results[0]))
-      guard inputs.contains(past), outputs.contains(present), let axis = step.attributes.int("axis") else {
-        continue
+    for step in function.steps {
+      for update in KernelTable.entries[step.kernel]?.updates(step.attributes) ?? [] {
+        guard update.operand < step.operands.count, update.result < step.results.count else { continue }
+        let (past, present) = (Int(step.operands[update.operand]), Int(step.results[update.result]))
+        guard inputs.contains(past), outputs.contains(present) else { continue }
+        function.states.append(.init(input: past, output: present, axis: update.axis))
       }
-      function.states.append(.init(input: past, output: present, axis: axis))
     }
   }
 

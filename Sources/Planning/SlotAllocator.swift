@@ -9,6 +9,7 @@ import Tensors
 /// 1. A value is alive from its step to the last step that reads it or any view of it; outputs stay alive.
 /// 2. Steps are visited in order. A result takes a free slot whose values have the same symbolic size, else the
 ///    free slot nearest in size under nominal bindings and within a factor of two, else a new one.
+///    The output of a state lies in the state's memory and takes none.
 /// 3. Slots whose values die with a step become free after it: a kernel never writes over its own operands.
 struct SlotAllocator {
   private let function: PlanFormat.Function
@@ -27,6 +28,7 @@ struct SlotAllocator {
 
   func place(_ target: inout PlanFormat.Function) {
     let lastUse = lastUses()
+    let states = Set(function.states.map(\.output))
     var dying: [Int: [Int]] = [:]
     for (value, step) in lastUse { dying[step, default: []].append(value) }
     var slots: [Slot] = []
@@ -34,6 +36,10 @@ struct SlotAllocator {
     var slotOf: [Int: Int] = [:]
     for (index, step) in function.steps.enumerated() {
       for result in step.results where result >= 0 {
+        if states.contains(Int(result)) {
+          target.values[Int(result)].place = .external
+          continue
+        }
         let slot = take(Int(result), &slots, &free)
         slotOf[Int(result)] = slot
         target.values[Int(result)].place = .slot(slot)

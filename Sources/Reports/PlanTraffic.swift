@@ -3,8 +3,10 @@ import Tensors
 
 /// Bytes of weights that one run of a function reads, sizes left open.
 struct PlanTraffic {
-  /// Kernels that read a row per token of their first operand, not all of it.
-  private static let lookups: Set<String> = ["gather", "embedding"]
+  /// Operands of which kernels read a row per token, not all.
+  private static let lookups: [String: Set<Int>] = [
+    "gather": [0], "embedding": [1, 3], "rotary_embedding": [1, 2], "self_attention": [5, 6],
+  ]
 
   private let program: Program
   private let function: Function
@@ -23,7 +25,7 @@ struct PlanTraffic {
     for (position, operand) in step.operands.enumerated() where operand >= 0 {
       guard case .weight(let index) = function.values[Int(operand)].place else { continue }
       let weight = program.weights[index]
-      let isTable = position == 0 && Self.lookups.contains(step.kernel)
+      let isTable = Self.lookups[step.kernel]?.contains(position) ?? false
       sum += isTable ? weight.byteCount / max(1, weight.shape.first ?? 1) : weight.byteCount
     }
     return sum

@@ -2,14 +2,14 @@ import Tensors
 
 enum CastKernels {
   static let entries: [KernelEntry] = [
-    KernelEntry("cast", aliasing: 0) { attributes throws(KernelError) in
+    KernelEntry("cast", sharing: .views(of: 0)) { attributes throws(KernelError) in
       guard let element = attributes.element("to") else { throw .invalid("attribute 'to' is missing") }
       return CastKernel(element: element, rounding: try Conversion.Rounding(attributes))
     },
-    KernelEntry("cast_like", aliasing: 0) { attributes throws(KernelError) in
+    KernelEntry("cast_like", sharing: .views(of: 0)) { attributes throws(KernelError) in
       CastKernel(element: nil, rounding: try Conversion.Rounding(attributes))
     },
-    KernelEntry("bit_cast", aliasing: 0) { attributes throws(KernelError) in
+    KernelEntry("bit_cast", sharing: .views(of: 0)) { attributes throws(KernelError) in
       guard let element = attributes.element("to") else { throw .invalid("attribute 'to' is missing") }
       return BitCastKernel(element: element)
     },

@@ -36,39 +36,3 @@ public struct KernelError: Error, CustomStringConvertible, Sendable {
     unsupported("'\(operand)' has element type \(found), accepted are \(accepted)")
   }
 }
-
-/// One line of the kernel list: how to make a kernel, and what planning must know about it.
-public struct KernelEntry: Sendable {
-  /// The mnemonic of the operator that the kernel computes, as in the text IR.
-  public let name: String
-  /// The operand whose memory results may share (a view), if any.
-  public let aliasedOperand: Int?
-  /// Whether f16 and bf16 operands are widened to f32 and results rounded back by the dispatcher,
-  /// for kernels that themselves accept f32 only.
-  public let widensNarrowFloats: Bool
-  /// Results that stay f32 when operands are widened: statistics.
-  public let keepsWide: [Int]
-  /// Whether the kernel writes into its aliased operand's memory, which must have room: state of an executor. The
-  /// interpreter, whose tensors are values, evaluates the operator's decomposition instead.
-  public let writesOperand: Bool
-  private let body: @Sendable (Attributes) throws(KernelError) -> any Kernel
-
-  public init(
-    _ name: String, aliasing aliasedOperand: Int? = nil, widensNarrowFloats: Bool = false,
-    keepsWide: [Int] = [], writesOperand: Bool = false,
-    make body: @escaping @Sendable (Attributes) throws(KernelError) -> any Kernel
-  ) {
-    self.name = name
-    self.aliasedOperand = aliasedOperand
-    self.widensNarrowFloats = widensNarrowFloats
-    self.keepsWide = keepsWide
-    self.writesOperand = writesOperand
-    self.body = body
-  }
-
-  /// The kernel for these attributes.
-  public func prepare(_ attributes: Attributes) throws(KernelError) -> any Kernel {
-    let kernel = try body(attributes)
-    return widensNarrowFloats ? WideningKernel(kernel, keepsWide: keepsWide) : kernel
-  }
-}

@@ -83,7 +83,7 @@ enum ElementwiseKernels {
     .widening("sqrt") { _ in SquareRoot() },
     .widening("tan") { _ in Tangent() },
     .widening("tanh") { _ in HyperbolicTangent() },
-    KernelEntry("identity", aliasing: 0) { _ in IdentityKernel() },
+    KernelEntry("identity", sharing: .views(of: 0)) { _ in IdentityKernel() },
     KernelEntry("is_nan") { _ in IsNaNKernel() },
     KernelEntry("is_inf") {
       IsInfKernel(

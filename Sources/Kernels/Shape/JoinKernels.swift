@@ -6,7 +6,7 @@ enum JoinKernels {
       guard let axis = attributes.int("axis") else { throw .invalid("attribute 'axis' is missing") }
       return ConcatKernel(axis: axis)
     },
-    KernelEntry("split", aliasing: 0) {
+    KernelEntry("split", sharing: .views(of: 0)) {
       SplitKernel(axis: $0.int("axis", default: 0), count: $0.int("num_outputs"))
     },
     KernelEntry("tile") { _ in TileKernel() },

@@ -2,11 +2,13 @@ import Tensors
 
 enum ReshapeKernels {
   static let entries: [KernelEntry] = [
-    KernelEntry("reshape", aliasing: 0) { ReshapeKernel(allowsZero: $0.bool("allowzero", default: false)) },
-    KernelEntry("flatten", aliasing: 0) { FlattenKernel(axis: $0.int("axis", default: 1)) },
-    KernelEntry("squeeze", aliasing: 0) { _ in SqueezeKernel() },
-    KernelEntry("unsqueeze", aliasing: 0) { _ in UnsqueezeKernel() },
-    KernelEntry("expand", aliasing: 0) { _ in ExpandKernel() },
+    KernelEntry("reshape", sharing: .views(of: 0)) {
+      ReshapeKernel(allowsZero: $0.bool("allowzero", default: false))
+    },
+    KernelEntry("flatten", sharing: .views(of: 0)) { FlattenKernel(axis: $0.int("axis", default: 1)) },
+    KernelEntry("squeeze", sharing: .views(of: 0)) { _ in SqueezeKernel() },
+    KernelEntry("unsqueeze", sharing: .views(of: 0)) { _ in UnsqueezeKernel() },
+    KernelEntry("expand", sharing: .views(of: 0)) { _ in ExpandKernel() },
   ]
 }
 

@@ -2,7 +2,7 @@ import Tensors
 
 enum ShapeKernels {
   static let entries: [KernelEntry] = [
-    KernelEntry("transpose", aliasing: 0) { TransposeKernel(permutation: $0.ints("perm")) },
+    KernelEntry("transpose", sharing: .views(of: 0)) { TransposeKernel(permutation: $0.ints("perm")) },
     KernelEntry("shape") { ShapeKernel(start: $0.int("start", default: 0), end: $0.int("end")) },
   ]
 }

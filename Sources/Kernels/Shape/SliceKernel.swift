@@ -5,7 +5,7 @@ import Tensors
 /// Operands: data, starts, ends, axes (default: the leading ones), steps (default 1). Negative bounds count
 /// from the back; bounds are clamped to the axis, as Python does.
 struct SliceKernel: Kernel {
-  static let entry = KernelEntry("slice", aliasing: 0) { _ in SliceKernel() }
+  static let entry = KernelEntry("slice", sharing: .views(of: 0)) { _ in SliceKernel() }
 
   func run(_ call: KernelCall) throws(KernelError) {
     var y = call[0]

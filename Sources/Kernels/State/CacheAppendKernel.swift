@@ -2,9 +2,10 @@ import Tensors
 
 enum StateKernels {
   static let entries: [KernelEntry] = [
-    KernelEntry("cache_append", aliasing: 0, writesOperand: true) {
-      CacheAppendKernel(axis: $0.int("axis", default: 0))
-    }
+    KernelEntry(
+      "cache_append",
+      sharing: .updates { [CacheUpdate(operand: 0, result: 0, axis: $0.int("axis", default: 0))] }
+    ) { CacheAppendKernel(axis: $0.int("axis", default: 0)) }
   ]
 }
 
