@@ -98,9 +98,8 @@ let package = Package(
     tests(
       "ZooTests",
       [
-        "Compiler", "Planning", "Execution", "PlanFormat", "ONNXImport", "ONNXFormat", "Operators", "Kernels",
-        "GraphIR",
-        "Tensors",
+        "Compiler", "Planning", "Execution", "Generation", "PlanFormat", "ONNXImport", "ONNXFormat",
+        "Operators", "Kernels", "GraphIR", "Tensors", "Tokenization",
       ]),
     tests("OperatorsTests", ["Operators", "Kernels", "GraphIR", "Tensors"]),
     tests("ConformanceTests", ["ONNXImport", "Operators", "GraphIR", "Tensors"]),

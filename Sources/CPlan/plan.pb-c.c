@@ -457,6 +457,51 @@ void   tandem__plan__port__free_unpacked
   assert(message->base.descriptor == &tandem__plan__port__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   tandem__plan__bound__init
+                     (Tandem__Plan__Bound         *message)
+{
+  static const Tandem__Plan__Bound init_value = TANDEM__PLAN__BOUND__INIT;
+  *message = init_value;
+}
+size_t tandem__plan__bound__get_packed_size
+                     (const Tandem__Plan__Bound *message)
+{
+  assert(message->base.descriptor == &tandem__plan__bound__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tandem__plan__bound__pack
+                     (const Tandem__Plan__Bound *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tandem__plan__bound__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tandem__plan__bound__pack_to_buffer
+                     (const Tandem__Plan__Bound *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tandem__plan__bound__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tandem__Plan__Bound *
+       tandem__plan__bound__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tandem__Plan__Bound *)
+     protobuf_c_message_unpack (&tandem__plan__bound__descriptor,
+                                allocator, len, data);
+}
+void   tandem__plan__bound__free_unpacked
+                     (Tandem__Plan__Bound *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tandem__plan__bound__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   tandem__plan__function__init
                      (Tandem__Plan__Function         *message)
 {
@@ -1272,7 +1317,58 @@ const ProtobufCMessageDescriptor tandem__plan__port__descriptor =
   (ProtobufCMessageInit) tandem__plan__port__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor tandem__plan__function__field_descriptors[8] =
+static const ProtobufCFieldDescriptor tandem__plan__bound__field_descriptors[2] =
+{
+  {
+    "symbol",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tandem__Plan__Bound, symbol),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "largest",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tandem__Plan__Bound, largest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tandem__plan__bound__field_indices_by_name[] = {
+  1,   /* field[1] = largest */
+  0,   /* field[0] = symbol */
+};
+static const ProtobufCIntRange tandem__plan__bound__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor tandem__plan__bound__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tandem.plan.Bound",
+  "Bound",
+  "Tandem__Plan__Bound",
+  "tandem.plan",
+  sizeof(Tandem__Plan__Bound),
+  2,
+  tandem__plan__bound__field_descriptors,
+  tandem__plan__bound__field_indices_by_name,
+  1,  tandem__plan__bound__number_ranges,
+  (ProtobufCMessageInit) tandem__plan__bound__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tandem__plan__function__field_descriptors[9] =
 {
   {
     "name",
@@ -1370,8 +1466,21 @@ static const ProtobufCFieldDescriptor tandem__plan__function__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "bounds",
+    9,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tandem__Plan__Function, n_bounds),
+    offsetof(Tandem__Plan__Function, bounds),
+    &tandem__plan__bound__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned tandem__plan__function__field_indices_by_name[] = {
+  8,   /* field[8] = bounds */
   4,   /* field[4] = inputs */
   0,   /* field[0] = name */
   5,   /* field[5] = outputs */
@@ -1384,7 +1493,7 @@ static const unsigned tandem__plan__function__field_indices_by_name[] = {
 static const ProtobufCIntRange tandem__plan__function__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor tandem__plan__function__descriptor =
 {
@@ -1394,7 +1503,7 @@ const ProtobufCMessageDescriptor tandem__plan__function__descriptor =
   "Tandem__Plan__Function",
   "tandem.plan",
   sizeof(Tandem__Plan__Function),
-  8,
+  9,
   tandem__plan__function__field_descriptors,
   tandem__plan__function__field_indices_by_name,
   1,  tandem__plan__function__number_ranges,

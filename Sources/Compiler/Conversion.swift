@@ -1,6 +1,6 @@
 import Crypto
 import Foundation
-public import GraphIR
+import GraphIR
 import ONNXFormat
 import ONNXImport
 import Operators

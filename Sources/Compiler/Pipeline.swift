@@ -15,8 +15,10 @@ public enum Pipeline {
       KeepCachesInPlace(),
       // After folding, so that transposed and derived matrices are seen as constants.
       FormLinear(),
-      // Last: transposes and constants that the products no longer read.
+      // Transposes and constants that the products no longer read.
       EliminateDeadCode(),
+      // Last: copies of the finished function.
+      SpecializePhases(),
     ])
   }
 

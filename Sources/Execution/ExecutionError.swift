@@ -25,6 +25,16 @@ public struct ExecutionError: Error, CustomStringConvertible, Sendable {
   static func input(_ name: String, found: String, accepted: String) -> ExecutionError {
     ExecutionError(code: .invalidInput, message: "input '\(name)': found \(found), accepted is \(accepted)")
   }
+  static func foreignState(_ name: String, _ function: String) -> ExecutionError {
+    ExecutionError(
+      code: .invalidInput,
+      message: "function '\(function)': its cache '\(name)' is none of those to be shared")
+  }
+  static func stateCount(_ function: String, found: Int, accepted: Int) -> ExecutionError {
+    ExecutionError(
+      code: .invalidInput,
+      message: "function '\(function)': it has \(found) caches, accepted are the \(accepted) to be shared")
+  }
   static func conflict(_ name: String, axis: Int, found: Int, dim: String, bound: Int) -> ExecutionError {
     ExecutionError(
       code: .invalidInput,

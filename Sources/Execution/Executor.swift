@@ -21,7 +21,10 @@ public final class Executor {
   private let table: UnsafeMutablePointer<TensorView>
   private let memory: SlotMemory
   private let resources: Resources
-  private var states: [StateMemory] = []
+  /// The caches, which other executors may share.
+  public let states: StateSet
+  /// For each state of the function its place in ``states``.
+  private let statePlaces: [Int]
   private var bound: [Int: Tensor] = [:]
   private let stateInputs: Set<Int>
 
@@ -36,8 +39,11 @@ public final class Executor {
   /// - Parameters:
   ///   - name: the function; the first one when nil.
   ///   - pool: threads that kernels share.
+  ///   - states: caches of another function of the plan, to be this function's too; its own when nil.
   /// - Throws: ``ExecutionError`` when the plan has no such function or needs a kernel that this build lacks.
-  public init(_ plan: PlanFile, function name: String? = nil, pool: ThreadPool) throws(ExecutionError) {
+  public init(_ plan: PlanFile, function name: String? = nil, pool: ThreadPool, states: StateSet? = nil)
+    throws(ExecutionError)
+  {
     guard
       let function = name == nil
         ? plan.program.functions.first : plan.program.functions.first(where: { $0.name == name })
@@ -54,6 +60,8 @@ public final class Executor {
     }
     self.plan = plan
     self.function = function
+    self.states = states ?? StateSet(of: function)
+    statePlaces = try self.states.places(of: function)
     var prepared: [PreparedStep] = []
     for step in function.steps { prepared.append(try Self.prepare(step, plan)) }
     steps = prepared
@@ -140,17 +148,28 @@ public final class Executor {
         }
         shape.append(extent)
       }
-      allocated.append(StateMemory(state, type.element, shape: shape, capacity: capacity))
+      allocated.append(StateMemory(type.element, shape: shape, axis: state.axis, capacity: capacity))
     }
-    states = allocated
+    place(allocated)
+  }
+
+  /// Gives the caches memory, in the order of the function's states.
+  private func place(_ memories: [StateMemory]) {
+    states.memories = memories
+    for (place, memory) in zip(statePlaces, memories) { states.memories[place] = memory }
   }
 
   /// Positions filled in the caches.
-  public var stateLength: Int { states.first?.length ?? 0 }
+  public var stateLength: Int { states.length }
 
   /// Forgets all positions from `length` on.
-  public func truncateStates(to length: Int) {
-    for index in states.indices { states[index].length = min(states[index].length, length) }
+  public func truncateStates(to length: Int) { states.truncate(to: length) }
+
+  /// Takes the memory of temporaries that the function's bounds tell, so that runs need not.
+  ///
+  /// - Parameter positions: what no size exceeds, such as the capacity of the caches.
+  public func reserve(positions: Int) {
+    memory.reserve(function.slotByteCounts(function.bounds.mapValues { min($0, positions) }))
   }
 
   /// Fills the caches from tensors: their extent along the appended axis becomes the length.
@@ -164,12 +183,13 @@ public final class Executor {
       guard let tensor = tensors[name] else { throw .missingInput(name, "\(type)") }
       try check(name, tensor, type)
       let length = tensor.shape[state.axis]
-      var memory = StateMemory(state, type.element, shape: tensor.shape, capacity: max(1, length + extra))
+      var memory = StateMemory(
+        type.element, shape: tensor.shape, axis: state.axis, capacity: max(1, length + extra))
       memory.length = length
       StridedCopy.run(from: TensorView(tensor), to: memory.view)
       loaded.append(memory)
     }
-    states = loaded
+    place(loaded)
   }
 
   /// Binds an input for the next runs.
@@ -192,7 +212,6 @@ public final class Executor {
   public func checkSizes() throws(ExecutionError) {
     placeStates()
     var sizes: [String: Int] = [:]
-    for state in states { table[state.state.input] = state.view }
     for port in function.inputs {
       let view = table[port.value]
       for (axis, dim) in function.type(of: port.value).shape.enumerated() {
@@ -215,7 +234,7 @@ public final class Executor {
     for port in freeInputs where bound[port.value] == nil {
       throw .missingInput(port.name, "\(function.type(of: port.value))")
     }
-    guard states.count == function.states.count else {
+    guard states.memories.count == function.states.count else {
       throw ExecutionError(
         code: .invalidInput, message: "the caches have no memory yet: allocate or load them first")
     }
@@ -225,13 +244,15 @@ public final class Executor {
     } else {
       for index in stateSteps { try run(index) }
     }
-    for index in states.indices {
-      states[index].length = table[states[index].state.output].shape[states[index].state.axis]
+    for (state, place) in zip(function.states, statePlaces) {
+      states.memories[place].length = table[state.output].shape[state.axis]
     }
   }
 
   private func placeStates() {
-    for state in states { table[state.state.input] = state.view }
+    for (state, place) in zip(function.states, statePlaces) where place < states.memories.count {
+      table[state.input] = states.memories[place].view
+    }
   }
 
   private func run(_ index: Int) throws(ExecutionError) {
@@ -254,8 +275,8 @@ public final class Executor {
     function.outputs.first { $0.name == name }.map { table[$0.value] }
   }
 
-  /// Bytes of memory for temporaries and caches.
-  public var workingByteCount: Int { memory.byteCount + states.reduce(0) { $0 + $1.storage.byteCount } }
+  /// Bytes of memory for temporaries.
+  public var slotByteCount: Int { memory.byteCount }
 }
 
 extension [Int32] {

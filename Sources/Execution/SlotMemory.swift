@@ -21,5 +21,12 @@ final class SlotMemory: ResultMemory {
     return block.base
   }
 
+  /// Makes every block at least as large as its slot's largest value.
+  func reserve(_ byteCounts: [Int]) {
+    for (slot, byteCount) in byteCounts.enumerated() where byteCount > blocks[slot]?.byteCount ?? 0 {
+      blocks[slot] = TensorStorage(byteCount: byteCount)
+    }
+  }
+
   var byteCount: Int { blocks.reduce(0) { $0 + ($1?.byteCount ?? 0) } }
 }

@@ -5,10 +5,13 @@ public struct Module: Sendable {
   public struct Function: Sendable {
     public var name: String
     public var graph: Graph
+    /// The largest value that a symbol in the inputs' dims takes; none for a symbol that any size may take.
+    public var bounds: [String: Int]
 
-    public init(_ name: String, _ graph: Graph) {
+    public init(_ name: String, _ graph: Graph, bounds: [String: Int] = [:]) {
       self.name = name
       self.graph = graph
+      self.bounds = bounds
     }
   }
 

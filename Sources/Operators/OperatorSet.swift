@@ -24,6 +24,16 @@ public enum OperatorSet {
     [CacheAppend()],
   ]
 
+  /// The caches that a node makes longer in place: before and after, nil where the node leaves one out.
+  public static func cacheUpdates(of node: Node) -> [(past: ValueID?, present: ValueID?)] {
+    (KernelTable.entries[node.operation]?.updates(node.attributes) ?? []).map { update in
+      (
+        update.operand < node.operands.count ? node.operands[update.operand] : nil,
+        update.result < node.results.count ? node.results[update.result] : nil
+      )
+    }
+  }
+
   /// Whether a node should be rewritten as simpler operators before planning: it has no kernel, or it is an attention
   /// that joins its own cache, which only a separate `concat` lets become state.
   public static func isComposite(_ node: Node) -> Bool {

@@ -6,7 +6,7 @@
 ///         sections, each at a multiple of 4096 bytes
 public enum PlanLayout {
   static let magic: [UInt8] = Array("TANDEMPL".utf8)
-  static let version: UInt32 = 1
+  static let version: UInt32 = 2
   static let headerByteCount = 16
   static let entryByteCount = 56
   /// A page: sections are used in place from the mapping.

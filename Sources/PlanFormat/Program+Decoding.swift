@@ -85,6 +85,7 @@ extension Function {
       types.append(TensorType(try element(item.element), dims))
     }
     slotCount = Int(m.slot_count)
+    for item in items(m.bounds, m.n_bounds) { bounds[text(item.symbol)] = try natural(item.largest) }
     for item in items(m.values, m.n_values) { values.append(try value(item, weights: weights)) }
     guard slotCount <= values.count else { throw DecodingError("the number of slots") }
     for item in items(m.steps, m.n_steps) { steps.append(try step(item)) }

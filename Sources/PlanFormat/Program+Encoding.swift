@@ -67,6 +67,15 @@ private struct ProgramWriter {
     arena.fill(&message.pointee.outputs, &message.pointee.n_outputs, function.outputs, port)
     arena.fill(&message.pointee.states, &message.pointee.n_states, function.states, state)
     message.pointee.slot_count = UInt32(function.slotCount)
+    let bounds = function.bounds.sorted { $0.key < $1.key }
+    arena.fill(&message.pointee.bounds, &message.pointee.n_bounds, bounds, bound)
+    return message
+  }
+
+  private func bound(_ bound: (key: String, value: Int)) -> UnsafeMutablePointer<Tandem__Plan__Bound> {
+    let message = arena.make(tandem__plan__bound__init)
+    message.pointee.symbol = arena.string(bound.key)
+    message.pointee.largest = UInt64(bound.value)
     return message
   }
 

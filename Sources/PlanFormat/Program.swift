@@ -139,6 +139,8 @@ public struct Function: Sendable {
   public var outputs: [Port] = []
   public var states: [State] = []
   public var slotCount = 0
+  /// The largest value of a size that is bound at run time, by its symbol; none for a size without limit.
+  public var bounds: [String: Int] = [:]
 
   public init(name: String) { self.name = name }
 

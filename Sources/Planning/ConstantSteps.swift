@@ -14,12 +14,12 @@ struct ConstantSteps {
   /// The nodes that become steps, in execution order.
   private(set) var order: [NodeID] = []
   /// Values that are constants or computed from constants.
-  private(set) var expressions: [ValueID: ConstantExpressions.Reference] = [:]
+  private(set) var expressions: [ValueID: WeightExpressions.Reference] = [:]
 
   /// Growth that turning packed numbers into f32 may bring, and bytes that do not matter.
   private static let (largestGrowth, freeByteCount) = (8, 1 << 20)
 
-  init(_ graph: Graph, _ table: inout ConstantExpressions) {
+  init(_ graph: Graph, _ table: inout WeightExpressions) {
     for value in graph.outputs.map(\.value) + graph.order.flatMap({ graph[$0].operands.compactMap { $0 } }) {
       if let name = graph.constantName(of: value) { expressions[value] = table.constant(name) }
     }
@@ -42,7 +42,7 @@ struct ConstantSteps {
   }
 
   /// Makes expressions of a node's results when they depend on constants alone.
-  private mutating func note(_ node: Node, _ graph: Graph, _ table: inout ConstantExpressions) -> Bool {
+  private mutating func note(_ node: Node, _ graph: Graph, _ table: inout WeightExpressions) -> Bool {
     let operands = node.operands.map { operand in operand.flatMap { expressions[$0] } }
     let results = node.results.compactMap { $0 }
     guard zip(node.operands, operands).allSatisfy({ $0 == nil || $1 != nil }),
@@ -56,7 +56,7 @@ struct ConstantSteps {
   }
 
   private func isWorthStoring(
-    _ type: TensorType, _ expression: ConstantExpressions.Reference, _ table: ConstantExpressions
+    _ type: TensorType, _ expression: WeightExpressions.Reference, _ table: WeightExpressions
   ) -> Bool {
     let count = type.constantShape?.reduce(type.element.byteCount) { product, extent in
       let (next, overflows) = product.multipliedReportingOverflow(by: extent)

@@ -9,11 +9,12 @@ struct FunctionPlanner {
   private var function: PlanFormat.Function
   private var indices: [ValueID: Int] = [:]
   private var types: [TensorType: Int] = [:]
-  private var expressions: [ValueID: ConstantExpressions.Reference] = [:]
+  private var expressions: [ValueID: WeightExpressions.Reference] = [:]
 
   init(_ source: Module.Function) {
     graph = source.graph
     function = PlanFormat.Function(name: source.name)
+    function.bounds = source.bounds
   }
 
   consuming func plan(_ packer: inout WeightPacker) throws(Planner.Failure) -> PlanFormat.Function {

@@ -72,10 +72,10 @@ struct SlotAllocator {
     return slots.count - 1
   }
 
-  /// Bytes when every symbol is 16.
+  /// Bytes when every symbol has its largest value, and those without one are 16.
   private func nominalSize(_ type: TensorType) -> Int {
     let symbols = type.shape.reduce(into: Set<String>()) { $0.formUnion($1.symbols) }
-    let binding = Dictionary(uniqueKeysWithValues: symbols.map { ($0, 16) })
+    let binding = Dictionary(uniqueKeysWithValues: symbols.map { ($0, function.bounds[$0] ?? 16) })
     let count = max(0, type.elementCount.evaluated(binding) ?? 0)
     let (bytes, overflows) = count.multipliedReportingOverflow(by: type.element.byteCount)
     return overflows ? Int.max / 4 : min(bytes, Int.max / 4)

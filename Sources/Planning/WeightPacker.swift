@@ -2,16 +2,16 @@ import Tensors
 
 /// Collects the tensors that steps read: constants, and expressions over constants. Equal ones are stored once.
 struct WeightPacker {
-  var expressions: ConstantExpressions
-  private var indices: [ConstantExpressions.Reference: Int] = [:]
-  private var packed: [(name: String, reference: ConstantExpressions.Reference)] = []
+  var expressions: WeightExpressions
+  private var indices: [WeightExpressions.Reference: Int] = [:]
+  private var packed: [(name: String, reference: WeightExpressions.Reference)] = []
 
-  init(_ constants: [String: Tensor]) { expressions = ConstantExpressions(constants) }
+  init(_ constants: [String: Tensor]) { expressions = WeightExpressions(constants) }
 
   /// The index of an expression in the weights section.
   ///
   /// - Parameter name: for an expression that has no name by itself.
-  mutating func index(of reference: ConstantExpressions.Reference, name: String) -> Int {
+  mutating func index(of reference: WeightExpressions.Reference, name: String) -> Int {
     if let index = indices[reference] { return index }
     indices[reference] = packed.count
     packed.append((expressions.name(of: reference) ?? name, reference))

@@ -28,7 +28,7 @@ struct PlanJSON: Encodable {
       let traffic = PlanTraffic(plan.program, function)
       return function.steps.map { Node($0, function, plan.program, traffic.bytes(of: $0)) }
     }
-    bytesPerToken = summary.functions.first?.bytesPerToken ?? 0
+    bytesPerToken = summary.decoding?.bytesPerToken ?? 0
   }
 
   private enum Key: CodingKey {

@@ -33,6 +33,9 @@ public struct PlanSummary: Sendable, Encodable {
     public let bytesPerToken: Int
   }
 
+  /// What a token costs when text is generated: the function for one token, or the first.
+  public var decoding: Function? { functions.first { $0.name == "decode" } ?? functions.first }
+
   public let path: String
   public let bytes: Int
   public let model: [String: String]

@@ -115,7 +115,7 @@ import Testing
     let report = try json(["inspect", plan, "--as", "json", "--verify"])
     #expect((report["bytes_per_token"] as? Int ?? 0) > 30_000_000)
     #expect((report["nodes"] as? [Any])?.isEmpty == false)
-    #expect((report["functions"] as? [Any])?.count == 1)
+    #expect((report["functions"] as? [Any])?.count == 4)
     for view in ["summary", "table", "text"] {
       let outcome = try Program.run(["inspect", plan, "--as", view])
       #expect(outcome.status == 0 && outcome.output.contains("linear"), "\(view)")

@@ -52,6 +52,8 @@ import Testing
     function.replacing("relu(", with: "split("),
     function.replacing("%y = relu(%x) : f32[S, 4]", with: "_, %y = relu(%x) : _, f32[S, 4]"),
     function.replacing("y: f32[S, 4]", with: "y: f32[S, 5]"),
+    function.replacing("f32[S, 4]) {", with: "f32[S, 4]) bounds {S = 1, S = 2} {"),
+    function.replacing("f32[S, 4]) {", with: "f32[S, 4]) bounds {S = -1} {"),
     function.replacing("f32[S, 4]) {", with: "f32[\(String(repeating: "(", count: 50))S]) {"),
   ]
 

@@ -23,7 +23,8 @@ enum ToyModules {
     let sum = try builder("add", halves[0], upper)
     builder.graph.outputs = [("logits", sum), ("right", halves[1]!), ("proj.weight", weight)]
     return Module(
-      functions: [Module.Function("main", builder.graph)], constants: builder.constants,
+      functions: [Module.Function("main", builder.graph, bounds: ["S": 16, "past length": 1024])],
+      constants: builder.constants,
       metadata: ["producer": "toy 1.0", "opset": "21"])
   }
 

@@ -9,7 +9,7 @@ import Testing
 @Suite struct PassGoldenTests {
   static let available: [any Pass] = [
     DecomposeComposites(), FoldConstants(), EliminateCommonSubexpressions(), EliminateDeadCode(),
-    KeepCachesInPlace(), FormLinear(), RecognizeAttention(),
+    KeepCachesInPlace(), FormLinear(), RecognizeAttention(), SpecializePhases(),
   ]
 
   static let cases: [String] = {

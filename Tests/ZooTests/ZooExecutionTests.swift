@@ -80,11 +80,12 @@ import Testing
 final class CompiledPlan {
   let file: PlanFile
 
-  init(_ model: String) throws {
+  init(_ model: String, disabling passes: [String] = []) throws {
     let path = FileManager.default.temporaryDirectory.appending(path: "tandem-zoo-\(UUID().uuidString).plan")
       .path
     var options = ConversionOptions(model: model)
     options.output = path
+    options.disable = passes
     _ = try Conversion(options).run()
     file = try PlanFile(path: path)
     // The mapping stays.

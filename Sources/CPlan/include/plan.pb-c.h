@@ -25,6 +25,7 @@ typedef struct Tandem__Plan__Attribute Tandem__Plan__Attribute;
 typedef struct Tandem__Plan__Step Tandem__Plan__Step;
 typedef struct Tandem__Plan__State Tandem__Plan__State;
 typedef struct Tandem__Plan__Port Tandem__Plan__Port;
+typedef struct Tandem__Plan__Bound Tandem__Plan__Bound;
 typedef struct Tandem__Plan__Function Tandem__Plan__Function;
 
 
@@ -219,6 +220,20 @@ struct  Tandem__Plan__Port
     , (char *)protobuf_c_empty_string, 0 }
 
 
+/*
+ * The largest value of a size that is bound at run time.
+ */
+struct  Tandem__Plan__Bound
+{
+  ProtobufCMessage base;
+  char *symbol;
+  uint64_t largest;
+};
+#define TANDEM__PLAN__BOUND__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tandem__plan__bound__descriptor) \
+    , (char *)protobuf_c_empty_string, 0 }
+
+
 struct  Tandem__Plan__Function
 {
   ProtobufCMessage base;
@@ -236,10 +251,15 @@ struct  Tandem__Plan__Function
   size_t n_states;
   Tandem__Plan__State **states;
   uint32_t slot_count;
+  /*
+   * By symbol. With all sizes bounded, the memory of temporaries can be had before the first run.
+   */
+  size_t n_bounds;
+  Tandem__Plan__Bound **bounds;
 };
 #define TANDEM__PLAN__FUNCTION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tandem__plan__function__descriptor) \
-    , (char *)protobuf_c_empty_string, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0 }
+    , (char *)protobuf_c_empty_string, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0, 0,NULL }
 
 
 /* Tandem__Plan__Program methods */
@@ -432,6 +452,25 @@ Tandem__Plan__Port *
 void   tandem__plan__port__free_unpacked
                      (Tandem__Plan__Port *message,
                       ProtobufCAllocator *allocator);
+/* Tandem__Plan__Bound methods */
+void   tandem__plan__bound__init
+                     (Tandem__Plan__Bound         *message);
+size_t tandem__plan__bound__get_packed_size
+                     (const Tandem__Plan__Bound   *message);
+size_t tandem__plan__bound__pack
+                     (const Tandem__Plan__Bound   *message,
+                      uint8_t             *out);
+size_t tandem__plan__bound__pack_to_buffer
+                     (const Tandem__Plan__Bound   *message,
+                      ProtobufCBuffer     *buffer);
+Tandem__Plan__Bound *
+       tandem__plan__bound__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tandem__plan__bound__free_unpacked
+                     (Tandem__Plan__Bound *message,
+                      ProtobufCAllocator *allocator);
 /* Tandem__Plan__Function methods */
 void   tandem__plan__function__init
                      (Tandem__Plan__Function         *message);
@@ -483,6 +522,9 @@ typedef void (*Tandem__Plan__State_Closure)
 typedef void (*Tandem__Plan__Port_Closure)
                  (const Tandem__Plan__Port *message,
                   void *closure_data);
+typedef void (*Tandem__Plan__Bound_Closure)
+                 (const Tandem__Plan__Bound *message,
+                  void *closure_data);
 typedef void (*Tandem__Plan__Function_Closure)
                  (const Tandem__Plan__Function *message,
                   void *closure_data);
@@ -502,6 +544,7 @@ extern const ProtobufCMessageDescriptor tandem__plan__attribute__descriptor;
 extern const ProtobufCMessageDescriptor tandem__plan__step__descriptor;
 extern const ProtobufCMessageDescriptor tandem__plan__state__descriptor;
 extern const ProtobufCMessageDescriptor tandem__plan__port__descriptor;
+extern const ProtobufCMessageDescriptor tandem__plan__bound__descriptor;
 extern const ProtobufCMessageDescriptor tandem__plan__function__descriptor;
 
 PROTOBUF_C__END_DECLS

@@ -6,8 +6,21 @@ public import Tokenization
 
 /// One sequence of tokens going through a decoder: feeds tokens, keeps the caches, lends the logits.
 ///
-/// A graph without caches works too: it sees the whole sequence again with every run.
+/// A plan may have functions for one token, for a block, and for a piece of the prompt, over the same caches: each
+/// feed runs the smallest that it fits in. A graph without caches works too: it sees the whole sequence again with
+/// every run.
 public final class Decoder {
+  /// The logits that a feed is for.
+  public enum Logits: Sendable {
+    /// None: only the caches matter.
+    case none
+    /// Those of the last token.
+    case last
+    /// Those of every token.
+    case all
+  }
+
+  /// Runs the function for any number of tokens.
   public let executor: Executor
   /// Size of the vocabulary, when the plan tells; otherwise known after the first run.
   public var vocabularyCount: Int? { ports.vocabularyCount }
@@ -15,34 +28,35 @@ public final class Decoder {
   public private(set) var count = 0
   /// Tokens that fit, set by ``reset(capacity:)``.
   public private(set) var capacity = 0
-  private let ports: DecoderPorts
+  /// Smallest first; the last one takes any number of tokens.
+  private let phases: [DecoderPhase]
+  /// The place of the phase that ran last.
+  private var current: Int
   private var ids: IntegerInput
   private var mask: IntegerInput?
   private var positions: IntegerInput?
   private var converted: UnsafeMutableBufferPointer<Float> = .init(start: nil, count: 0)
 
-  /// - Throws: ``GenerationError`` when the function is no decoder.
-  public init(_ executor: Executor) throws(GenerationError) {
-    self.executor = executor
-    ports = try DecoderPorts(executor)
-    ids = IntegerInput(ports.ids, capacity: 0)
-  }
-
-  /// Prepares the first function of a plan.
+  /// Prepares the functions of a plan.
   ///
-  /// - Throws: ``GenerationError`` when it is no decoder or needs what this build lacks.
-  public convenience init(_ plan: PlanFile, pool: ThreadPool) throws(GenerationError) {
-    let executor: Executor
+  /// - Throws: ``GenerationError`` when the first is no decoder or needs what this build lacks.
+  public init(_ plan: PlanFile, pool: ThreadPool) throws(GenerationError) {
     do throws(ExecutionError) {
       executor = try Executor(plan, pool: pool)
     } catch {
       throw GenerationError(error)
     }
-    try self.init(executor)
+    phases = try DecoderPhase.all(executor, pool: pool)
+    current = phases.count - 1
+    ids = IntegerInput(phases[current].ports.ids, capacity: 0)
   }
+
+  /// Tokens whose logits cost about as much as those of one: the weights of the head are read once for all.
+  private static let smallBlock = 16
 
   deinit { converted.deallocate() }
 
+  private var ports: DecoderPorts { phases[phases.count - 1].ports }
   private var hasStates: Bool { !executor.function.states.isEmpty }
 
   /// The most tokens that one ``feed(_:_:)`` takes.
@@ -61,6 +75,7 @@ public final class Decoder {
       try rethrowing { () throws(ExecutionError) in
         try executor.allocateStates(capacity: capacity, sizes: ports.sizes)
       }
+      for phase in phases { phase.executor.reserve(positions: capacity) }
       self.capacity = capacity
     }
     truncate(to: 0)
@@ -72,11 +87,27 @@ public final class Decoder {
     executor.truncateStates(to: self.count)
   }
 
+  /// Bytes of memory for temporaries and caches.
+  public var workingByteCount: Int {
+    phases.reduce(executor.states.byteCount) { $0 + $1.executor.slotByteCount }
+  }
+
+  // MARK: Running
+
   /// Runs the tokens that come next.
   ///
-  /// - Parameter scope: `.states` when nobody will read the logits of these tokens.
-  public func feed(_ tokens: some Collection<TokenID>, _ scope: Executor.Scope) throws(GenerationError) {
+  /// - Parameter logits: those that ``logits(back:)`` will be asked for.
+  public func feed(_ tokens: some Collection<TokenID>, _ logits: Logits) throws(GenerationError) {
     precondition(count + tokens.count <= capacity, "more tokens than the decoder was reset for")
+    let place = phases.firstIndex { $0.largest >= tokens.count && (logits != .all || $0.hasAllLogits) }
+    guard let place else { preconditionFailure("more tokens than a run takes") }
+    // Where the head would be computed for many tokens, it is left out for all but the last.
+    if logits == .last, hasStates, tokens.count > 1, phases[place].hasAllLogits,
+      phases[place].largest > Self.smallBlock
+    {
+      try feed(tokens.dropLast(), .none)
+      return try feed(tokens.suffix(1), .last)
+    }
     let first = hasStates ? count : 0
     // Without caches, `ids` holds the whole sequence.
     var index = hasStates ? 0 : count
@@ -85,10 +116,11 @@ public final class Decoder {
       index += 1
     }
     let newCount = count + tokens.count
-    guard hasStates || scope == .everything else {
+    guard hasStates || logits != .none else {
       count = newCount
       return
     }
+    let (executor, ports) = (phases[place].executor, phases[place].ports)
     try rethrowing { () throws(ExecutionError) in
       try executor.bind(ports.ids.name, ids.tensor(index))
       if let mask, let port = ports.mask { try executor.bind(port.name, mask.tensor(newCount)) }
@@ -96,20 +128,25 @@ public final class Decoder {
         for offset in 0..<index { positions?[offset] = first + offset }
         if let positions { try executor.bind(port.name, positions.tensor(index)) }
       }
-      try executor.run(scope)
+      try executor.run(logits == .none ? .states : .everything)
     }
+    current = place
     count = newCount
   }
 
   /// The logits of a token of the last ``feed(_:_:)``, valid until the next one.
   ///
-  /// - Parameter back: which token, counted from the last one.
+  /// - Parameter back: which token, counted from the last one; 0 unless all logits were asked for.
   public func logits(back: Int = 0) throws(GenerationError) -> UnsafeBufferPointer<Float> {
+    let (executor, ports) = (phases[current].executor, phases[current].ports)
     guard let view = executor.output(ports.logits), let extent = view.shape.array.last, extent > 0 else {
       throw .notADecoder(executor.plan.path, executor.function.name, "its logits are empty")
     }
     var row = view.base
-    if view.rank == 3 { row += (view.shape[1] - 1 - back) * view.strides[1] * view.element.byteCount }
+    if view.rank == 3 {
+      precondition(back < view.shape[1], "the last feed was not for the logits of every token")
+      row += (view.shape[1] - 1 - back) * view.strides[1] * view.element.byteCount
+    }
     let stride = view.strides[view.rank - 1]
     if view.element == .f32, stride == 1 {
       return UnsafeBufferPointer(start: row.assumingMemoryBound(to: Float.self), count: extent)

@@ -22,6 +22,10 @@ struct DecoderPorts: Sendable {
   let sizes: [String: Int]
   /// Tokens per run when the graph has that fixed.
   let fixedCount: Int?
+  /// The name of the number of tokens per run, when it is open.
+  let sequence: String?
+  /// Whether the logits are those of the last position alone, however many tokens are fed.
+  let hasLastLogitsOnly: Bool
   /// Size of the vocabulary, when the type tells.
   let vocabularyCount: Int?
 
@@ -56,6 +60,7 @@ struct DecoderPorts: Sendable {
     }
     self.sizes = sizes
     fixedCount = idsType.shape[1].constant
+    sequence = idsType.shape[1].symbol
     if let fixedCount, fixedCount != 1 {
       throw fail("its sequence length is \(fixedCount), accepted are 1 and a free one")
     }
@@ -76,6 +81,7 @@ struct DecoderPorts: Sendable {
         "its output '\(output.name)' is \(logitsType), accepted is [batch, vocabulary] with a batch of 1")
     }
     logits = output.name
+    hasLastLogitsOnly = logitsType.rank == 2 || logitsType.shape[1] == 1
     vocabularyCount = logitsType.shape.last?.constant
   }
 

@@ -4,8 +4,8 @@ public import Tokenization
 
 /// Continues a sequence of tokens.
 ///
-/// 1. The prompt but its last token goes through the decoder in chunks, of which only the caches are computed.
-/// 2. The last token of the prompt is run in full, so the head is computed for one position.
+/// 1. The prompt goes through the decoder in chunks, of which only the caches are computed.
+/// 2. The last chunk ends with the prompt, and the logits of its last token are computed.
 /// 3. Each drawn token is run in full to draw the next one, until a stop token, the token limit, the end of the
 ///    context, or the caller says stop.
 public struct TokenGenerator {
@@ -99,7 +99,7 @@ public struct TokenGenerator {
         break
       }
       sampler.observe(token)
-      try decoder.feed(CollectionOfOne(token), .everything)
+      try decoder.feed(CollectionOfOne(token), .last)
       logits = try decoder.logits()
     }
     return output
@@ -120,15 +120,14 @@ public struct TokenGenerator {
   ) throws(GenerationError) -> Bool {
     let chunk = decoder.limit(max(1, options.chunk))
     var start = 0
-    while start < prompt.count - 1 {
+    while prompt.count - start > chunk {
       if isCancelled() { return false }
-      let end = start + min(chunk, prompt.count - 1 - start)
-      try decoder.feed(prompt[start..<end], .states)
-      start = end
+      try decoder.feed(prompt[start..<start + chunk], .none)
+      start += chunk
       onPrefill(start)
     }
     if isCancelled() { return false }
-    try decoder.feed(prompt[start...], .everything)
+    try decoder.feed(prompt[start...], .last)
     return true
   }
 }

@@ -18,7 +18,7 @@ extension Module {
       var elaboration = FunctionElaboration(
         function, source: source, constants: constants, operators: operators, symbols: symbols,
         firstFreshSymbol: start)
-      self.functions.append(Function(function.name, try elaboration.run()))
+      self.functions.append(Function(function.name, try elaboration.run(), bounds: function.bounds))
     }
   }
 }

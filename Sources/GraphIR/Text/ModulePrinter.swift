@@ -66,11 +66,13 @@ struct ModulePrinter {
     let inputs = graph.inputs.map { "%\(Spelling.name(graph[$0].name)): \(graph[$0].type)" }
     let outputs = graph.outputs.map { "\(Spelling.word($0.name)): \(graph[$0.value].type)" }
     let head = "func @\(Spelling.name(function.name))"
-    let line = "\(head)(\(inputs.joined(separator: ", "))) -> (\(outputs.joined(separator: ", "))) {\n"
+    let bounds = function.bounds.sorted { $0.key < $1.key }.map { "\(Spelling.word($0.key)) = \($0.value)" }
+    let end = (bounds.isEmpty ? "" : "bounds {\(bounds.joined(separator: ", "))} ") + "{\n"
+    let line = "\(head)(\(inputs.joined(separator: ", "))) -> (\(outputs.joined(separator: ", "))) \(end)"
     if line.count <= Self.maximumColumns {
       text += line
     } else {
-      text += "\(head)(\(Self.lines(inputs))) -> (\(Self.lines(outputs))) {\n"
+      text += "\(head)(\(Self.lines(inputs))) -> (\(Self.lines(outputs))) \(end)"
     }
     for node in graph.order { text += "  \(self.line(graph[node], in: graph))\n" }
     let returned = graph.outputs.map { output in

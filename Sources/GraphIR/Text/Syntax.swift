@@ -6,6 +6,7 @@ struct FunctionSyntax {
   var offset: Int
   var inputs: [(name: String, type: TensorType, offset: Int)] = []
   var outputs: [(name: String, type: TensorType, offset: Int)] = []
+  var bounds: [String: Int] = [:]
   var nodes: [NodeSyntax] = []
   /// The operands of `return`; the name is nil when it is that of the value.
   var returned: [(name: String?, operand: OperandSyntax)] = []

@@ -6,7 +6,7 @@ import Tensors
 ///     const    := "const" "@"name ":" type "=" elements
 ///     elements := scalar | "[" [ scalar { "," scalar } ] "]" | "blob" "(" int ")"
 ///     func     := "func" "@"name "(" [ input { "," input } ] ")" "->" "(" [ output { "," output } ] ")"
-///                 "{" { node } "return" [ returned { "," returned } ] "}"
+///                 [ "bounds" "{" [ word "=" int { "," word "=" int } ] "}" ] "{" { node } "return" [ returned { "," returned } ] "}"
 ///     input    := "%"name ":" type            output := word ":" type
 ///     returned := [ word "=" ] operand
 ///     node     := [ result { "," result } "=" ] word "(" [ operand { "," operand } ] ")"
@@ -150,6 +150,21 @@ struct SyntaxParser {
       let name = try parser.word("an output's name")
       try parser.expect(":")
       function.outputs.append((name, try parser.type().type, start))
+    }
+    if try take(keyword: "bounds") {
+      try expect("{")
+      try list(until: "}") { parser throws(ParseError) in
+        let start = parser.offset
+        let symbol = try parser.word("a size")
+        try parser.expect("=")
+        guard case .number(let text) = parser.token, let value = Int(text), value >= 0 else {
+          throw parser.expected("its largest value")
+        }
+        try parser.advance()
+        guard function.bounds.updateValue(value, forKey: symbol) == nil else {
+          throw parser.source.error("the bound of '\(symbol)' is given twice", at: start)
+        }
+      }
     }
     try expect("{")
     while try !take(keyword: "return") { function.nodes.append(try node()) }

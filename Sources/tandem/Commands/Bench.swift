@@ -85,11 +85,11 @@ struct Bench: ParsableCommand {
     for (option, count) in [("-p", p), ("-n", n)] where count >= context {
       throw CommandError("\(option) is \(count), accepted are less than the plan's context of \(context)")
     }
-    let bytes = Double(PlanSummary(file).functions.first?.bytesPerToken ?? 0)
+    let bytes = Double(PlanSummary(file).decoding?.bytesPerToken ?? 0)
     var results: [Report.Result] = []
     if p > 0 {
       let rates = try measure(decoder, context, prompt: p, tokens: 1) { $0.prefillTokensPerSecond }
-      let runs = Double((p - 1 + 511) / 512 + 1)
+      let runs = Double((p + 511) / 512)
       results.append(.init("pp\(p)", rates, bytesPerToken: bytes * runs / Double(p)))
     }
     if n > 0 {

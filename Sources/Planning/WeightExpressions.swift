@@ -6,7 +6,7 @@ import Tensors
 /// function they stand in, and none is evaluated before its tensor is asked for.
 ///
 /// Entries are numbered as they are made, operands before what reads them.
-struct ConstantExpressions {
+struct WeightExpressions {
   /// One tensor: a constant, or a result of a node over constants.
   struct Reference: Hashable {
     fileprivate let entry: Int

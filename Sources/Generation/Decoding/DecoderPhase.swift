@@ -1,0 +1,42 @@
+import Execution
+import Kernels
+import PlanFormat
+
+/// One function of a decoder with the number of tokens that it takes.
+struct DecoderPhase {
+  let executor: Executor
+  let ports: DecoderPorts
+  /// The most tokens of a run.
+  let largest: Int
+  /// Whether it computes the logits of every token, or of the last alone.
+  let hasAllLogits: Bool
+
+  /// Functions of a plan that are for a number of tokens, smallest first, then the one for any number.
+  private static let names = ["decode", "block", "prefill"]
+
+  /// - Throws: ``GenerationError`` when the function is no decoder.
+  init(_ executor: Executor) throws(GenerationError) {
+    self.executor = executor
+    ports = try DecoderPorts(executor)
+    largest = ports.fixedCount ?? ports.sequence.flatMap { executor.function.bounds[$0] } ?? Int.max
+    hasAllLogits = largest == 1 || !ports.hasLastLogitsOnly
+  }
+
+  /// The phases of a plan whose first function takes any number of tokens; it is the last of them.
+  static func all(_ main: Executor, pool: ThreadPool) throws(GenerationError) -> [DecoderPhase] {
+    var phases: [DecoderPhase] = []
+    for name in names where main.plan.program.functions.contains(where: { $0.name == name }) {
+      guard name != main.function.name else { continue }
+      let executor: Executor
+      do throws(ExecutionError) {
+        executor = try Executor(main.plan, function: name, pool: pool, states: main.states)
+      } catch {
+        throw GenerationError(error)
+      }
+      phases.append(try DecoderPhase(executor))
+    }
+    phases.sort { $0.largest < $1.largest }
+    phases.append(try DecoderPhase(main))
+    return phases
+  }
+}
