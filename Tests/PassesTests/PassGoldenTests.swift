@@ -9,7 +9,8 @@ import Testing
 @Suite struct PassGoldenTests {
   static let available: [any Pass] = [
     DecomposeComposites(), FoldConstants(), EliminateCommonSubexpressions(), EliminateDeadCode(),
-    KeepCachesInPlace(), FormLinear(), RecognizeAttention(), SpecializePhases(),
+    KeepCachesInPlace(), FormLinear(), RecognizeAttention(), RecognizePositions(), RewritePass.unmergeRows,
+    SpecializePhases(),
   ]
 
   static let cases: [String] = {
