@@ -8,9 +8,8 @@ import Tensors
 struct DecoderSignature {
   struct Cache {
     let input: ValueID
-    /// `concat` or `cache_append` of the input and ``update``.
-    let join: NodeID
-    let update: ValueID
+    /// The new entries, where they are a value of their own; `self_attention` makes and joins them itself.
+    let update: ValueID?
     /// The cache with the new entries.
     let present: ValueID
   }
@@ -43,16 +42,31 @@ struct DecoderSignature {
   }
 
   private static func caches(of graph: Graph) -> [Cache] {
-    let inputs = Set(graph.inputs)
-    return graph.order.compactMap { id in
+    var caches: [Cache] = []
+    for id in graph.order {
       let node = graph[id]
-      guard node.operation == "concat" || node.operation == "cache_append", node.operands.count == 2,
-        let input = node.operands[0], let update = node.operands[1], let present = node.results[0],
-        inputs.contains(input), graph[input].type.rank == 4, graph[input].type.element.isFloatingPoint,
-        let axis = node.attributes.int("axis"), axis == cacheAxis || axis == cacheAxis - 4
-      else { return nil }
-      return Cache(input: input, join: id, update: update, present: present)
+      switch node.operation {
+      case "concat", "cache_append":
+        guard node.operands.count == 2, let input = node.operands[0], let update = node.operands[1],
+          let present = node.results[0], isCache(input, in: graph), let axis = node.attributes.int("axis"),
+          axis == cacheAxis || axis == cacheAxis - 4
+        else { continue }
+        caches.append(Cache(input: input, update: update, present: present))
+      case "self_attention":
+        for index in 1...2 where index < node.results.count && index < node.operands.count {
+          guard let input = node.operands[index], let present = node.results[index], isCache(input, in: graph)
+          else { continue }
+          caches.append(Cache(input: input, update: nil, present: present))
+        }
+      default: break
+      }
     }
+    return caches
+  }
+
+  private static func isCache(_ value: ValueID, in graph: Graph) -> Bool {
+    guard case .input = graph[value].definition else { return false }
+    return graph[value].type.rank == 4 && graph[value].type.element.isFloatingPoint
   }
 
   /// Inputs that pick rows of a matrix.
@@ -78,11 +92,11 @@ struct DecoderSignature {
       bind(graph[value].type.shape[1], probe.rows)
     }
     for cache in caches {
-      let (held, update) = (graph[cache.input].type.shape, graph[cache.update].type.shape)
+      let (held, present) = (graph[cache.input].type.shape, graph[cache.present].type.shape)
       bind(held[0], probe.batch)
       bind(held[Self.cacheAxis], probe.past)
       // What exporters leave open in a cache, the entries that join it tell.
-      for axis in [1, 3] { if let size = update[axis].constant { bind(held[axis], size) } }
+      for axis in [1, 3] { if let size = present[axis].constant { bind(held[axis], size) } }
     }
     if let mask {
       bind(graph[mask].type.shape[0], probe.batch)

@@ -194,7 +194,7 @@ struct AttentionReader {
   /// The factor between cached keys and the keys that scores read; heads must be repeated in order.
   private func cacheFactor(heads: Int, _ keyHeads: Int, _ size: Int) throws(Miss) -> Float {
     let keys = Self.past + Self.rows
-    func read(_ cache: DecoderSignature.Cache, _ end: ValueID) throws(Miss) -> Float {
+    func read(_ cache: AttentionSite.Cache, _ end: ValueID) throws(Miss) -> Float {
       let cached = HeadRows(rows: keys, heads: keyHeads, size: size, seed: 3)
       var evaluator = evaluators[probe]
       guard let tensor = cached.tensor([1, keyHeads, keys, size]) else { return 1 }

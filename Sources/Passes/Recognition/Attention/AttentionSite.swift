@@ -12,6 +12,13 @@ struct AttentionSite {
     let end: ValueID
   }
 
+  /// A cache, and the new entries that are joined to it.
+  struct Cache {
+    let input: ValueID
+    let update: ValueID
+    let present: ValueID
+  }
+
   enum Scores {
     /// `product` of queries and keys becomes, with scale and mask, the `logits` that softmax reads.
     case product(ValueID, logits: ValueID)
@@ -23,8 +30,8 @@ struct AttentionSite {
   let query: Stream
   let key: Stream
   let value: Stream
-  let keyCache: DecoderSignature.Cache
-  let valueCache: DecoderSignature.Cache
+  let keyCache: Cache
+  let valueCache: Cache
   let scores: Scores
   /// Factor between the product and the logits; nil is the reciprocal root of the head size.
   let scale: Float?
@@ -206,8 +213,12 @@ struct AttentionFinder {
     return seen
   }
 
-  private func cache(below end: ValueID, _ what: String) throws(Miss) -> DecoderSignature.Cache {
-    let presents = Dictionary(signature.caches.map { ($0.present, $0) }) { first, _ in first }
+  private func cache(below end: ValueID, _ what: String) throws(Miss) -> AttentionSite.Cache {
+    var presents: [ValueID: AttentionSite.Cache] = [:]
+    for cache in signature.caches {
+      guard let update = cache.update else { continue }
+      presents[cache.present] = .init(input: cache.input, update: update, present: cache.present)
+    }
     let found = cone(below: end, stops: products.union(presents.keys)).compactMap { presents[$0] }
     guard found.count == 1 else {
       throw Miss("\(what) are read from \(found.count) caches, need 1 that new rows are joined to")
