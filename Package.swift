@@ -99,8 +99,8 @@ let package = Package(
       "ZooTests",
       [
         "Compiler", "Planning", "Execution", "Generation", "PlanFormat", "ONNXImport", "ONNXFormat",
-        "Operators", "Kernels", "GraphIR", "Tensors", "Tokenization",
-      ]),
+        "Operators", "Kernels", "GraphIR", "Tensors", "Tokenization", "TestSupport",
+      ], exclude: ["Goldens"]),
     tests("OperatorsTests", ["Operators", "Kernels", "GraphIR", "Tensors"]),
     tests("ConformanceTests", ["ONNXImport", "Operators", "GraphIR", "Tensors"]),
     tests("GenerationTests", ["Generation", "Tokenization"]),

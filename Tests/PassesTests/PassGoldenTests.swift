@@ -9,7 +9,7 @@ import Testing
 @Suite struct PassGoldenTests {
   static let available: [any Pass] = [
     DecomposeComposites(), FoldConstants(), EliminateCommonSubexpressions(), EliminateDeadCode(),
-    KeepCachesInPlace(), FormLinear(), RecognizeAttention(), RecognizePositions(), RewritePass.unmergeRows,
+    KeepCachesInPlace(), FormLinear(), RecognizeAttention(), RecognizePositions(), RewritePass.unmergeRows, RewritePass.anchorShapes,
     SpecializePhases(),
   ]
 

@@ -60,7 +60,7 @@ struct AttentionReader {
       key: .init(source: site.key.source, columns: key.columns),
       value: .init(source: site.value.source, columns: value.columns), queryNorm: queryNorm, keyNorm: keyNorm,
       rotary: rotary, readsPositions: try readsPositions(angles), scale: scale, softcap: site.softcap,
-      mask: try mask(heads: heads), result: try result(heads * size, base))
+      mask: try mask(heads: heads), result: try result(heads * size))
   }
 
   // MARK: Evaluation
@@ -111,7 +111,7 @@ struct AttentionReader {
     let cone = finder.cone(below: end, stops: [source])
     var view = source
     while view != end {
-      let readers = Set(finder.uses[view] ?? []).filter { id in
+      let readers = finder.readers(of: view).filter { id in
         graph[id].results.contains { $0.map(cone.contains) ?? false }
       }
       guard readers.count == 1, let id = readers.first else { break }
@@ -347,12 +347,10 @@ struct AttentionReader {
   // MARK: Result
 
   /// The view of the weighted sum that has heads side by side.
-  private func result(_ width: Int, _ evaluator: ConeEvaluator) throws(Miss) -> ValueID {
+  private func result(_ width: Int) throws(Miss) -> ValueID {
     for view in site.results.reversed() {
       let type = finder.graph[view].type
-      if type.rank == 3, type.shape[2] == Dim(width), type.shape[0] == finder.graph[site.query.source].type.shape[0] {
-        return view
-      }
+      if type.rank == 3, type.shape[2] == Dim(width) { return view }
     }
     throw Miss("the heads of the result are not laid side by side as [batch, rows, \(width)]")
   }

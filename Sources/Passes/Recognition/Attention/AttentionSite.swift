@@ -70,6 +70,11 @@ struct AttentionFinder {
     "transpose", "reshape", "squeeze", "unsqueeze", "flatten", "identity", "cast", "expand",
   ]
 
+  /// Nodes that read the elements of a value, not only its sizes.
+  func readers(of value: ValueID) -> Set<NodeID> {
+    Set(uses[value] ?? []).filter { graph[$0].operation != "shape" }
+  }
+
   func isData(_ value: ValueID) -> Bool { provenance[Int(value.index)].contains(.data) }
 
   // MARK: Sites
@@ -183,7 +188,7 @@ struct AttentionFinder {
   private func weightedSum(_ weights: ValueID) -> (values: ValueID, result: ValueID)? {
     var value = weights
     for _ in 0..<8 {
-      let readers = Set(uses[value] ?? [])
+      let readers = readers(of: value)
       let next = readers.filter { graph[$0].operation != "is_nan" }
       guard next.count == 1, let id = next.first, let result = graph[id].results[0] else { return nil }
       let node = graph[id]
@@ -241,8 +246,8 @@ struct AttentionFinder {
   /// A value and the views of it, as long as there is one reader and it is a view.
   private func views(of value: ValueID) -> [ValueID] {
     var views = [value]
-    while let last = views.last, let readers = uses[last], Set(readers).count == 1, let id = readers.first,
-      Self.movements.contains(graph[id].operation), let result = graph[id].results[0]
+    while let last = views.last, case let readers = readers(of: last), readers.count == 1,
+      let id = readers.first, Self.movements.contains(graph[id].operation), let result = graph[id].results[0]
     { views.append(result) }
     return views
   }

@@ -1,0 +1,77 @@
+import Compiler
+import Foundation
+import GraphIR
+import ONNXFormat
+import ONNXImport
+import Operators
+import Tensors
+import TestSupport
+import Testing
+
+/// One decoder is one graph in the end, whatever exporter wrote it.
+@Suite struct ZooFusionTests {
+  /// Seven exporter settings of Gemma 3 270M (359 to 5,594 nodes) end as the same sequence of operators.
+  ///
+  /// Large weights are stood in for by holes in a file; vectors and tables hold seeded numbers.
+  @Test(arguments: Zoo.structures)
+  func gemmaEndsAsOneSequence(_ entry: Zoo.Entry) throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("tandem-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let path = try StructureFile.write(entry.path, to: folder)
+    var module = try Module(importing: path)
+    module.metadata["context_length"] = "1024"
+    try Pipeline.standard.run(on: &module, operators: OperatorSet.standard)
+    let form = FusedForm(module.main.graph)
+    try Golden.expect(form.lines.joined(separator: "\n") + "\n", named: "gemma-3-270m-sequence.txt")
+  }
+
+  /// What is left of every export, operator by operator.
+  @Test func operatorsThatAreLeft() throws {
+    var text = ""
+    for entry in Zoo.runnable {
+      var module = try Module(importing: entry.path)
+      module.metadata["context_length"] = "64"
+      let records = try Pipeline.standard.run(on: &module, operators: OperatorSet.standard)
+      text += "\(entry.family)/\(entry.exporter): \(FusedForm(module.main.graph).counts)\n"
+      for miss in records.filter({ $0.name.hasPrefix("recognize") }).flatMap(\.misses) {
+        text += "  missed: \(miss)\n"
+      }
+    }
+    try Golden.expect(text, named: "zoo-operators.txt")
+  }
+}
+
+/// A graph whose weights are not here, with a file in their place.
+enum StructureFile {
+  /// Tensors up to this size get numbers, others are holes.
+  private static let largestFilled = 32 << 20
+
+  /// - Returns: the path of the graph.
+  static func write(_ source: String, to folder: URL) throws -> String {
+    let path = folder.appendingPathComponent("model.onnx").path
+    try FileManager.default.copyItem(atPath: source, toPath: path)
+    var files: [String: [(ONNXTensor, ONNXExternalLocation)]] = [:]
+    for tensor in try ONNXModel(contentsOf: path).graph.initializers {
+      guard case .external(let location) = tensor.payload else { continue }
+      files[location.path, default: []].append((tensor, location))
+    }
+    for (name, tensors) in files {
+      let file = folder.appendingPathComponent(name).path
+      #expect(FileManager.default.createFile(atPath: file, contents: nil))
+      let handle = try #require(FileHandle(forUpdatingAtPath: file))
+      let size = tensors.map { $0.1.offset + ($0.1.count ?? 0) }.max() ?? 0
+      try handle.truncate(atOffset: UInt64(size))
+      var generator = SeededGenerator(seed: 7)
+      for (tensor, location) in tensors {
+        let count = location.count ?? 0
+        guard tensor.dims.count == 1 || tensor.name.contains("cache"), count <= largestFilled else { continue }
+        let values = (0..<count / 4).map { _ in Float.random(in: 0.5...1.5, using: &generator) }
+        try handle.seek(toOffset: UInt64(location.offset))
+        try values.withUnsafeBytes { try handle.write(contentsOf: Data($0)) }
+      }
+      try handle.close()
+    }
+    return path
+  }
+}
