@@ -44,6 +44,15 @@ extension GenerationError {
     GenerationError(
       code: .invalidInput, message: "'\(plan)': the prompt has no tokens, accepted is at least one")
   }
+  static func emptyText(_ plan: String) -> GenerationError {
+    GenerationError(
+      code: .invalidInput, message: "'\(plan)': the text has no token to score, accepted is at least one")
+  }
+  static func differentVocabularies(_ plan: String, _ count: Int, _ other: Int) -> GenerationError {
+    GenerationError(
+      code: .invalidInput,
+      message: "'\(plan)' has a vocabulary of \(count) tokens, the plan it is compared with of \(other)")
+  }
   static func promptTooLong(_ plan: String, _ count: Int, context: Int) -> GenerationError {
     GenerationError(
       code: .invalidInput,

@@ -15,7 +15,7 @@ struct Tandem: ParsableCommand {
       fault, 2 wrong usage, 3 a quality gate failed, 5 the input needs something that is not supported, 70 a bug.
       """,
     version: "0.1.0",
-    subcommands: [Convert.self, Inspect.self, Run.self, Bench.self, Hardware.self])
+    subcommands: [Convert.self, Inspect.self, Run.self, Eval.self, Bench.self, Hardware.self])
 
   static func main() {
     StandardStream.ignoreBrokenPipes()

@@ -159,6 +159,12 @@ public final class Decoder {
     return UnsafeBufferPointer(converted)
   }
 
+  /// Whether the logits of several tokens can be held at once: as f32 in the run's own memory, not converted.
+  public var lendsManyLogits: Bool {
+    guard let view = phases[current].executor.output(phases[current].ports.logits) else { return false }
+    return view.element == .f32 && view.rank > 0 && view.strides[view.rank - 1] == 1
+  }
+
   /// Caches hold no more than ``count`` tokens after a failure.
   private func rethrowing(_ body: () throws(ExecutionError) -> Void) throws(GenerationError) {
     do throws(ExecutionError) {
