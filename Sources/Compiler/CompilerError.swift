@@ -13,10 +13,14 @@ public struct CompilerError: Error, CustomStringConvertible, Sendable {
 
   public var description: String { message }
 
+  static func usage(_ message: String) -> CompilerError {
+    CompilerError(code: .invalidInput, message: message)
+  }
   static func unknownStage(_ name: String, accepted: [String]) -> CompilerError {
-    CompilerError(
-      code: .invalidInput,
-      message: "there is no stage '\(name)'; accepted are \(accepted.joined(separator: ", "))")
+    usage("there is no stage '\(name)', accepted are \(accepted.joined(separator: ", "))")
+  }
+  static func unknownPass(_ name: String, accepted: [String]) -> CompilerError {
+    usage("there is no pass '\(name)', accepted are \(accepted.joined(separator: ", "))")
   }
   static func noTokenizer(_ path: String) -> CompilerError {
     CompilerError(code: .invalidInput, message: "'\(path)': there is no such tokenizer file")

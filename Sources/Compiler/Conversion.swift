@@ -34,28 +34,32 @@ public struct Conversion {
 
   /// Runs the conversion.
   ///
-  /// - Throws: ``CompilerError``, ``ImportError``, ``TokenizationError`` or ``FileError``; no plan is left behind then.
+  /// - Throws: ``CompilerError``, ``ImportError``, ``TokenizationError`` or ``FileError``; no plan is left
+  ///   behind then.
   public func run() throws -> ConversionReport {
     try checkOptions()
-    // The tokenizer first: it fails fast.
-    let tokenizer = try options.output == nil ? nil : readTokenizer()
     var stage = StageClock()
     progress(Progress(stage: "import", fraction: nil))
     var report = ConversionReport(module: try readModule())
     let context = try contextLength(report.module)
-    // Kept with the module, so that a stage that is dumped and converted later knows it.
+    // Kept with the module, so that a stage that is dumped and converted later knows them.
     report.module.metadata["context_length"] = "\(context)"
+    if let path = tokenizerPath(report.module) {
+      report.module.metadata[Self.tokenizerKey] = URL(fileURLWithPath: path).standardizedFileURL.path
+    }
+    let tokenizer = try options.output == nil ? nil : readTokenizer(report.module)
     report.stages.append(stage.lap("import", report.module))
     try observe(0, "import", report.module)
     if options.stopAfter != "import" {
-      let pipeline = try pipeline()
+      let passes = try options.activeStages()
       var patches = PatchLog(limit: options.patchLimit)
-      for (index, pass) in pipeline.passes.enumerated() {
-        progress(Progress(stage: pass.name, fraction: Double(index) / Double(pipeline.passes.count)))
-        let records = try run(pass, on: &report.module, &patches)
-        for record in records { note(record, in: &report.module) }
-        report.stages.append(stage.lap(pass.name, report.module, records.first))
-        try observe(index + 1, pass.name, report.module)
+      for (index, pass) in passes.enumerated() {
+        progress(Progress(stage: pass.name, fraction: Double(index) / Double(passes.count)))
+        let before = options.printAfter == ConversionOptions.printChanged ? report.module.body : nil
+        let record = try run(pass.pass, on: &report.module, &patches)
+        note(record, in: &report.module)
+        report.stages.append(stage.lap(pass.name, report.module, record))
+        try observe(index + 1, pass.name, report.module, before: before)
         if options.stopAfter == pass.name { break }
       }
     }
@@ -73,15 +77,7 @@ public struct Conversion {
   // MARK: Stages
 
   private func checkOptions() throws(CompilerError) {
-    let stages = ["import"] + Pipeline.passNames
-    for name in [options.stopAfter, options.printAfter].compactMap({ $0 }) where !stages.contains(name) {
-      throw .unknownStage(name, accepted: stages)
-    }
-    for name in options.disable where !Pipeline.passNames.contains(name) {
-      throw .unknownStage(name, accepted: Pipeline.passNames)
-    }
-    if let context = options.maxContext, context < 1 { throw .context(context) }
-    if let limit = options.patchLimit, limit < 0 { throw .patchLimit(limit) }
+    try options.check()
     if let output = options.output {
       for source in [options.model, options.tokenizer].compactMap({ $0 })
       where FileReplacement.isSameFile(output, source) { throw .overwrites(output) }
@@ -94,23 +90,35 @@ public struct Conversion {
       : try Module(importing: options.model)
   }
 
-  private func pipeline() throws -> PassPipeline {
-    var pipeline = Pipeline.standard
-    for name in options.disable { try pipeline.disable(name) }
-    pipeline.limit(to: options.allow)
-    return pipeline
-  }
-
-  /// Runs one pass and verifies what it left.
+  /// Runs one pass and verifies what it left. Where that fails, what it was given is kept in a file.
   private func run(
     _ pass: any Pass, on module: inout Module, _ patches: inout PatchLog
-  ) throws -> [PassRecord] {
+  ) throws -> PassRecord {
     do throws(PipelineError) {
-      return try PassPipeline([pass]).run(on: &module, operators: OperatorSet.standard, patches: &patches)
+      return try PassPipeline([pass]).run(on: &module, operators: OperatorSet.standard, patches: &patches)[0]
     } catch {
-      if case .broken = error { throw CompilerError(code: .internalFault, message: "\(error)") }
-      throw CompilerError(code: .invalidInput, message: "'\(options.model)': \(error)")
+      let kept: String
+      switch error {
+      case .failed(_, _, let before), .broken(_, _, let before):
+        // One that is taken up again is there already.
+        guard !options.model.hasSuffix(Reproducer.suffix) else {
+          kept = ""
+          break
+        }
+        let reproducer = try Reproducer(before, pass: pass.name, message: "\(error)", stem: reproducerStem)
+        kept = "; '\(reproducer.path)' takes it up again"
+      case .unknownPass: kept = ""
+      }
+      if case .broken = error { throw CompilerError(code: .internalFault, message: "\(error)\(kept)") }
+      throw CompilerError(code: .invalidInput, message: "'\(options.model)': \(error)\(kept)")
     }
+  }
+
+  /// Beside the plan that was to be, else in the folder of the stages, else in the current one.
+  private var reproducerStem: String {
+    if let output = options.output { return output }
+    let name = ((options.model as NSString).lastPathComponent as NSString).deletingPathExtension
+    return options.dumpStages.map { "\($0)/\(name)" } ?? name
   }
 
   /// Keeps the trail of passes with the module: what the ledger and the provenance of a plan are made of.
@@ -126,9 +134,17 @@ public struct Conversion {
 
   private static let pipelineKey = "pipeline"
   private static let ledgerKey = "ledger"
+  /// Where the tokenizer lies: for stages alone, a plan holds the tokenizer.
+  private static let tokenizerKey = "tokenizer"
 
-  private func observe(_ index: Int, _ name: String, _ module: Module) throws {
-    if options.printAfter == name { printed(module.printed().text) }
+  /// - Parameter before: the body of the module before a pass, where it is to be printed if that changed it.
+  private func observe(_ index: Int, _ name: String, _ module: Module, before: String? = nil) throws {
+    if let before {
+      let text = module.body
+      if text != before { printed("// after \(name)\n\(text)") }
+    } else if options.printAfter == name {
+      printed(module.text)
+    }
     guard let folder = options.dumpStages else { return }
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -138,12 +154,17 @@ public struct Conversion {
     try module.write(to: "\(folder)/\(String(format: "%02d", index))-\(name).ir")
   }
 
-  private func readTokenizer() throws -> [UInt8]? {
-    let path = options.tokenizer ?? modelFolder + "/tokenizer.json"
-    guard FileManager.default.fileExists(atPath: path) else {
-      if options.tokenizer != nil { throw CompilerError.noTokenizer(path) }
-      return nil
-    }
+  /// The tokenizer that is asked for, or the one beside the model, or beside the model of which this is a
+  /// stage.
+  private func tokenizerPath(_ module: Module) -> String? {
+    if let path = options.tokenizer { return path }
+    return [modelFolder + "/tokenizer.json", module.metadata[Self.tokenizerKey]].compactMap { $0 }
+      .first { FileManager.default.fileExists(atPath: $0) }
+  }
+
+  private func readTokenizer(_ module: Module) throws -> [UInt8]? {
+    guard let path = tokenizerPath(module) else { return nil }
+    guard FileManager.default.fileExists(atPath: path) else { throw CompilerError.noTokenizer(path) }
     progress(Progress(stage: "tokenizer", fraction: nil))
     return try Tokenizer(compiling: try Data(contentsOf: URL(fileURLWithPath: path))).serialized()
   }
@@ -201,7 +222,9 @@ public struct Conversion {
       Entry("source-sha256", digest),
       Entry("weights", options.weights.rawValue),
     ]
-      + module.metadata.filter { $0.key != Self.ledgerKey }.sorted { $0.key < $1.key }
+      + module.metadata.filter { ![Self.ledgerKey, Self.tokenizerKey].contains($0.key) }.sorted {
+        $0.key < $1.key
+      }
       .map { Entry($0.key, $0.value) }
   }
 }
@@ -216,6 +239,11 @@ private struct StageClock {
     let count = module.functions.reduce(0) { $0 + $1.graph.order.count }
     return .init(name: name, seconds: (now - start) / .seconds(1), nodeCount: count, record: record)
   }
+}
+
+extension Module {
+  /// The text without the metadata, to which every pass adds its name.
+  fileprivate var body: String { Module(functions: functions, constants: constants).text }
 }
 
 extension String {

@@ -22,11 +22,15 @@ public struct ConversionOptions: Sendable {
   public var allow = Fidelity.statistical
   /// Folder for the text of every stage.
   public var dumpStages: String?
-  /// The last stage to run: `import` or the name of a pass.
+  /// The text form of the pipeline to run in place of the standard one.
+  public var passes: String?
+  /// The last stage to run: `import` or the name of a pass; the second run of a pass has `.2` behind its
+  /// name.
   public var stopAfter: String?
   /// Rules change nothing after the patch of this number; to find the patch that changes results.
   public var patchLimit: Int?
-  /// The stage whose text is handed to ``Conversion/printed``.
+  /// The stage whose text is handed to ``Conversion/printed``; ``printChanged`` for every pass that changes
+  /// something.
   public var printAfter: String?
   /// Passes to leave out.
   public var disable: [String] = []

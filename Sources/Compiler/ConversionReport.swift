@@ -21,5 +21,8 @@ public struct ConversionReport: Sendable {
   /// Whether the plan can run from text.
   public internal(set) var hasTokenizer = false
 
-  public var misses: [PassMiss] { stages.flatMap { $0.record?.misses ?? [] } }
+  /// What each pass missed.
+  public var misses: [(pass: String, miss: PassMiss)] {
+    stages.flatMap { stage in (stage.record?.misses ?? []).map { (stage.name, $0) } }
+  }
 }

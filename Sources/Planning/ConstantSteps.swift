@@ -7,9 +7,9 @@ import Tensors
 ///     %t = transpose(@w)                     @w.T: a weight
 ///     %y = matmul(%x, %t)         ──►        %y = matmul(%x, @w.T)
 ///
-/// A result that depends on constants alone becomes a weight where something else reads it, unless it is much larger
-/// than what it is made of - a mask for the longest context, say: then the node stays a step, and its operands may
-/// become weights.
+/// A result that depends on constants alone becomes a weight where something else reads it, unless it is much
+/// larger than what it is made of - a mask for the longest context, say: then the node stays a step, and its
+/// operands may become weights.
 struct ConstantSteps {
   /// The nodes that become steps, in execution order.
   private(set) var order: [NodeID] = []

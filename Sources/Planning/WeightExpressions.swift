@@ -2,8 +2,8 @@ import GraphIR
 import Operators
 import Tensors
 
-/// Expressions over constants, such as `concat(transpose(@a), transpose(@b))`: equal ones are known once, whatever
-/// function they stand in, and none is evaluated before its tensor is asked for.
+/// Expressions over constants, such as `concat(transpose(@a), transpose(@b))`: equal ones are known once,
+/// whatever function they stand in, and none is evaluated before its tensor is asked for.
 ///
 /// Entries are numbered as they are made, operands before what reads them.
 struct WeightExpressions {

@@ -1,6 +1,7 @@
 import Tensors
 
-/// Collects the tensors that steps read: constants, and expressions over constants. Equal ones are stored once.
+/// Collects the tensors that steps read: constants, and expressions over constants. Equal ones are stored
+/// once.
 struct WeightPacker {
   var expressions: WeightExpressions
   private var indices: [WeightExpressions.Reference: Int] = [:]

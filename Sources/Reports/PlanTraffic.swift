@@ -5,7 +5,8 @@ import Tensors
 struct PlanTraffic {
   /// Operands of which kernels read a row per token, not all.
   private static let lookups: [String: Set<Int>] = [
-    "gather": [0], "embedding": [1, 3], "rotary_embedding": [1, 2], "self_attention": [5, 6],
+    "gather": [0], "embedding": [1, 3], "gather_block_quantized": [0, 2, 3],
+    "rotary_embedding": [1, 2], "self_attention": [5, 6],
   ]
 
   private let program: Program

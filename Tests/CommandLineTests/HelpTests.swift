@@ -59,6 +59,16 @@ import Testing
       ["convert", "a.onnx", "--print-after", "decompose-composites", "--allow", "exact"],
       "--print-after is 'decompose-composites', a pass of class 'rounding', which --allow exact leaves out"
     ),
+    (
+      ["convert", "a.onnx", "--stop-after", "import", "--print-after", "fold-constants"],
+      "--print-after is 'fold-constants', which --stop-after import does not reach"
+    ),
+    (["convert", "a.onnx", "--why-not", "x"], "there is no pass 'x', accepted are all, "),
+    (["inspect", "a.onnx", "--why-not", "x"], "there is no pass 'x', accepted are all, "),
+    (
+      ["convert", "a.onnx", "-o", "a.plan", "--stop-after-patch=-1"],
+      "the number of the last patch is -1, accepted are 0 and more"
+    ),
     (["bench", "a.plan", "-r", "0"], "-r is 0, accepted are 1 and more"),
   ])
   func wrongUsage(_ arguments: [String], _ message: String) throws {

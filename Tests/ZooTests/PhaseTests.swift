@@ -7,7 +7,8 @@ import Tensors
 import Testing
 import Tokenization
 
-/// Functions for one token, a block and a piece of the prompt do what the function for any number of tokens does.
+/// Functions for one token, a block and a piece of the prompt do what the function for any number of tokens
+/// does.
 @Suite struct PhaseTests {
   private static let tandem8M = URL(filePath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent().appending(path: "graphs/tandem-8m/model.onnx")

@@ -6,9 +6,9 @@ public import Tokenization
 
 /// One sequence of tokens going through a decoder: feeds tokens, keeps the caches, lends the logits.
 ///
-/// A plan may have functions for one token, for a block, and for a piece of the prompt, over the same caches: each
-/// feed runs the smallest that it fits in. A graph without caches works too: it sees the whole sequence again with
-/// every run.
+/// A plan may have functions for one token, for a block, and for a piece of the prompt, over the same caches:
+/// each feed runs the smallest that it fits in. A graph without caches works too: it sees the whole sequence
+/// again with every run.
 public final class Decoder {
   /// The logits that a feed is for.
   public enum Logits: Sendable {

@@ -15,11 +15,13 @@ extension Module {
   }
 
   /// Writes the text form, and the tensors that do not fit it beside it. The text is written last.
-  public func write(to path: String) throws(FileError) {
+  ///
+  /// - Parameter heading: lines of comment to begin with.
+  public func write(to path: String, heading: [String] = []) throws(FileError) {
     let printed = printed()
     if !printed.blobs.isEmpty { try WeightsFile.write(printed.blobs, to: Self.weightsPath(besides: path)) }
     let file = try FileReplacement(path)
-    try file.write(Array(printed.text.utf8))
+    try file.write(Array((heading.map { "// \($0)\n" }.joined() + printed.text).utf8))
     try file.commit()
   }
 

@@ -26,10 +26,12 @@ public struct MachineDescription: Sendable {
     openBLAS = OpenBLAS.shared.map { ($0.coreName, $0.reason) }
   }
 
-  /// Bytes per second at which threads together read main memory: the best of a few passes over 512 MiB.
-  public static func readBandwidth(threadCount: Int, passes: Int = 4) -> Double {
+  /// Bytes per second at which threads together read main memory: the best of a few passes.
+  ///
+  /// - Parameter byteCount: what is read per pass; several times the last-level cache.
+  public static func readBandwidth(threadCount: Int, passes: Int = 4, byteCount: Int = 512 << 20) -> Double {
     let pool = ThreadPool(threadCount: threadCount)
-    let probe = ReadBandwidth(byteCount: 512 << 20)
+    let probe = ReadBandwidth(byteCount: byteCount)
     return (0..<passes).map { _ in probe.measure(pool) }.max() ?? 0
   }
 }

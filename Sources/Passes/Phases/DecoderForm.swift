@@ -68,8 +68,8 @@ struct DecoderForm {
       .subtracting([sequence])
   }
 
-  /// What sizes are when one sequence is fed `tokens` at a time: exporters may name one size twice, and give the
-  /// length of a mask a name of its own.
+  /// What sizes are when one sequence is fed `tokens` at a time: exporters may name one size twice, and give
+  /// the length of a mask a name of its own.
   func sizes(tokens: Dim) -> [String: Dim] {
     var sizes: [String: Dim] = [:]
     for type in Array(fed.values) + caches { if let batch = type.shape.first?.symbol { sizes[batch] = 1 } }

@@ -7,8 +7,8 @@ import Tensors
 ///     %y = linear(%x, @w)         ──►    %l = slice(%x, -1, end) on axis 1
 ///                                        %y = linear(%l, @w)
 ///
-/// Between the product and the logits only element-wise operators with constants may stand, such as a softcap, and
-/// nobody else may read what is cut down.
+/// Between the product and the logits only element-wise operators with constants may stand, such as a
+/// softcap, and nobody else may read what is cut down.
 enum LastPositionHead {
   case lmHead(NodeID)
   case product(NodeID)

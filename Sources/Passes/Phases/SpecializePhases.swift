@@ -9,8 +9,8 @@ import Tensors
 ///     func @block(%input_ids: i64[1, seq], ...) -> (logits: f32[1, seq, V], ...) bounds {seq = 16, ...}
 ///     func @prefill(%input_ids: i64[1, seq], ...) -> (logits: f32[1, 1, V], ...) bounds {seq = 512, ...}
 ///
-/// The functions share their constants and, by the names of the inputs, their caches. `main` stays for tensors of any
-/// size. Types are inferred anew, and what becomes known is folded away.
+/// The functions share their constants and, by the names of the inputs, their caches. `main` stays for
+/// tensors of any size. Types are inferred anew, and what becomes known is folded away.
 public struct SpecializePhases: Pass {
   public let name = "specialize-phases"
   public let summary = "Makes functions for one token, a block, and a prompt of a decoder."
@@ -29,8 +29,8 @@ public struct SpecializePhases: Pass {
     Phase(name: "prefill", largest: 512, lastOnly: true),
   ]
 
-  /// Bytes. Sizes and shapes become known; larger results were left to planning, which stores them once for all
-  /// functions.
+  /// Bytes. Sizes and shapes become known; larger results were left to planning, which stores them once for
+  /// all functions.
   private static let foldingLimit = 1 << 12
 
   public init() {}

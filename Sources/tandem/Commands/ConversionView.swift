@@ -1,6 +1,7 @@
 import Compiler
 import Foundation
 import GraphIR
+import Kernels
 import PlanFormat
 import Reports
 
@@ -14,8 +15,11 @@ struct ConversionView {
       let fidelity: String?
       let statistics: [String: Int]
       let notes: [String]
+      /// Numbers of the first and the last change that rules made.
+      let patches: [Int]
     }
     struct Miss: Encodable {
+      let pass: String
       let `operator`: String
       let location: String
       let reason: String
@@ -26,6 +30,7 @@ struct ConversionView {
     let hasTokenizer: Bool
     let stages: [Stage]
     let misses: [Miss]
+    let card: ConversionCard?
   }
 
   private let report: ConversionReport
@@ -36,15 +41,37 @@ struct ConversionView {
     self.output = output
   }
 
-  private var stepCount: Int { report.program?.functions.reduce(0) { $0 + $1.steps.count } ?? 0 }
+  /// What was made of the model; nil when no plan was written.
+  private var card: ConversionCard? {
+    guard output != nil, let program = report.program else { return nil }
+    let threads = MachineDescription.current.processorCount
+    return ConversionCard(
+      program, nodesBefore: report.stages.first?.nodeCount ?? 0, misses: report.misses,
+      bandwidth: MachineDescription.readBandwidth(
+        threadCount: threads, passes: 2, byteCount: Self.probeByteCount), threads: threads)
+  }
 
-  /// The plan in one line; nil when none was written.
-  var line: String? {
+  /// Enough to tell memory from caches of the processor, and done in a moment.
+  private static let probeByteCount = 128 << 20
+
+  /// The plan in one line, and what was made of the model; nil when none was written.
+  var summary: String? { line.map { $0 + (card?.text ?? "") } }
+
+  /// Why passes left nodes alone, one line each.
+  ///
+  /// - Parameter pass: the name of a pass or of one of its stages, or `all`.
+  func misses(of pass: String) -> String {
+    let found = report.misses.filter { pass == "all" || $0.pass == pass || $0.pass.hasPrefix(pass + ".") }
+    if found.isEmpty { return "nothing was missed\n" }
+    return found.map { "\($0.pass): \($0.miss)\n" }.joined()
+  }
+
+  private var line: String? {
     guard let output, let program = report.program else { return nil }
     let imported = report.stages.first?.nodeCount ?? 0
     let context = program.model("context").map { ", context \($0)" } ?? ""
     return """
-      \(output): \(Quantity.bytes(report.planByteCount)), \(imported) nodes to \(stepCount) steps, \
+      \(output): \(Quantity.bytes(report.planByteCount)), \(imported) nodes to \(program.functions.first?.steps.count ?? 0) steps, \
       \(program.functions.first?.states.count ?? 0) caches\(context)\(report.hasTokenizer ? "" : ", no tokenizer")
 
       """
@@ -67,9 +94,12 @@ struct ConversionView {
       let name = stage.name.padding(toLength: max(32, stage.name.count), withPad: " ", startingAt: 0)
       text += String(format: "%@ %8.1f ms %6d nodes", name, stage.seconds * 1000, stage.nodeCount)
       text += (counts.isEmpty ? "" : "  " + counts.joined(separator: ", ")) + "\n"
+      if let first = stage.record?.patches.first, let last = stage.record?.patches.last {
+        text += "  patches \(first.number)...\(last.number)\n"
+      }
       for note in stage.record?.notes ?? [] { text += "  \(note)\n" }
     }
-    for miss in report.misses { text += "missed: \(miss)\n" }
+    for (pass, miss) in report.misses { text += "missed by \(pass): \(miss)\n" }
     return text
   }
 
@@ -82,10 +112,12 @@ struct ConversionView {
           Report.Stage(
             name: stage.name, seconds: stage.seconds, nodeCount: stage.nodeCount,
             fidelity: stage.record?.fidelity.rawValue, statistics: stage.record?.statistics ?? [:],
-            notes: stage.record?.notes ?? [])
+            notes: stage.record?.notes ?? [],
+            patches: [stage.record?.patches.first, stage.record?.patches.last].compactMap { $0?.number })
         },
-        misses: report.misses.map {
-          Report.Miss(operator: $0.operation, location: $0.location, reason: $0.reason)
-        }))
+        misses: report.misses.map { pass, miss in
+          Report.Miss(
+            pass: pass, operator: miss.operation, location: miss.location, reason: miss.reason)
+        }, card: card))
   }
 }

@@ -19,6 +19,25 @@ struct Convert: ParsableCommand {
 
         tandem convert model.onnx --dump-stages stages --stop-after fold-constants
         tandem convert stages/00-import.ir -o model.plan
+
+      The summary says what was recognized in the model, which steps of the decode loop are general ones, and what \
+      passes missed. --json prints the same under 'card':
+
+        nodes_before, functions {name, steps}
+        layers {count, steps}                  the sequence of steps that repeats
+        attention {recognized, unrecognized, heads, key_value_heads,
+          windows {size, layers}, full, query_key_norms, rotary, rotary_tables,
+          slopes, softcap, key_mask}           layers with each
+        feed_forward {recognized, gated, plain, sparse, activations}
+        normalization {rms, layer, residual, branch, unrecognized}
+        head {recognized, tied, softcap, last_only}
+        embedding {recognized, scale, positions}
+        caches {in_place, copied}, general_steps {name, count}
+        weights {element, count, elements, bytes}
+        traffic {weights, caches, positions}   bytes that decoding a token reads
+        memory {weights, caches, temporaries, context}
+        missed {pass, operator, reason, location, count}
+        bandwidth, threads, tokens_per_second  this machine, and what it allows
       """)
 
   @Argument(
@@ -48,54 +67,60 @@ struct Convert: ParsableCommand {
   @Option(help: ArgumentHelp("Leave out this pass; may be given several times.", valueName: "pass"))
   var disable: [String] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "Run these passes, joined by commas, in place of the standard ones.", valueName: "passes"))
+  var passes: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Rules change nothing after this patch; --stats shows the numbers of each pass.", valueName: "n"))
+  var stopAfterPatch: Int?
+
   @Option(help: ArgumentHelp("Write the text of every stage here.", valueName: "dir"), completion: .directory)
   var dumpStages: String?
 
-  @Option(help: ArgumentHelp("The last stage to run: 'import' or a pass.", valueName: "stage"))
+  @Option(
+    help: ArgumentHelp(
+      "The last stage to run: 'import' or a pass; PASS.2 is its second run.", valueName: "stage"))
   var stopAfter: String?
 
-  @Option(help: ArgumentHelp("Print the text after this stage.", valueName: "stage"))
+  @Option(
+    help: ArgumentHelp(
+      "Print the text after this stage, or after every pass that changed something.",
+      valueName: "stage|changed"))
   var printAfter: String?
+
+  @Option(
+    help: ArgumentHelp("Print why this pass left nodes alone, or why all did.", valueName: "pass|all"))
+  var whyNot: String?
 
   @Flag(help: "Print what every stage did, how long it took, and what it missed, to standard error.")
   var stats = false
 
-  @Flag(help: "Print one JSON object in place of the summary line.")
+  @Flag(help: "Print one JSON object in place of the summary.")
   var json = false
 
   func validate() throws {
-    if output == nil, stopAfter == nil, printAfter == nil, dumpStages == nil {
+    if output == nil, stopAfter == nil, printAfter == nil, dumpStages == nil, whyNot == nil {
       throw ValidationError("give the plan to write with -o PLAN")
     }
     if output != nil, stopAfter != nil {
       throw ValidationError("-o cannot be used with --stop-after, which ends before a plan is written")
     }
-    if let maxContext, maxContext < 1 {
-      throw ValidationError("--max-context is \(maxContext), accepted are 1 and more")
+    try Self.check(whyNot: whyNot)
+    do throws(CompilerError) {
+      try options.check()
+    } catch {
+      throw ValidationError(error.message)
     }
-    let stages = ["import"] + Pipeline.passNames
-    for name in [stopAfter, printAfter].compactMap({ $0 }) where !stages.contains(name) {
-      throw ValidationError("there is no stage '\(name)', accepted are \(stages.joined(separator: ", "))")
-    }
-    for name in disable where !Pipeline.passNames.contains(name) {
-      throw ValidationError(
-        "there is no pass '\(name)', accepted are \(Pipeline.passNames.joined(separator: ", "))")
-    }
-    try checkRuns(stopAfter, "--stop-after")
-    try checkRuns(printAfter, "--print-after")
   }
 
-  /// A stage that is left out is never reached.
-  private func checkRuns(_ stage: String?, _ option: String) throws {
-    guard let stage else { return }
-    if disable.contains(stage) {
-      throw ValidationError("\(option) is '\(stage)', which --disable leaves out")
-    }
-    let fidelities = Pipeline.standard.passes.filter { $0.name == stage }.map(\.fidelity)
-    if let least = fidelities.min(), least > allow {
-      throw ValidationError(
-        "\(option) is '\(stage)', a pass of class '\(least)', which --allow \(allow) leaves out")
-    }
+  /// What misses can be asked for.
+  static func check(whyNot pass: String?) throws {
+    guard let pass, pass != "all", !Pipeline.passNames.contains(pass) else { return }
+    throw ValidationError(
+      "there is no pass '\(pass)', accepted are all, \(Pipeline.passNames.joined(separator: ", "))")
   }
 
   func run() throws {
@@ -109,8 +134,9 @@ struct Convert: ParsableCommand {
     let view = ConversionView(report, output: output)
     if json {
       try StandardStream.output.write(try view.json())
-    } else if let line = view.line {
-      try StandardStream.output.write(line)
+    } else {
+      if let summary = view.summary { try StandardStream.output.write(summary) }
+      if let whyNot { try StandardStream.output.write(view.misses(of: whyNot)) }
     }
     if stats { try StandardStream.error.write(view.statistics) }
     for warning in view.warnings { StandardStream.warn(warning) }
@@ -124,6 +150,8 @@ struct Convert: ParsableCommand {
     options.weights = weights
     options.allow = allow
     options.disable = disable
+    options.passes = passes
+    options.patchLimit = stopAfterPatch
     options.dumpStages = dumpStages
     options.stopAfter = stopAfter
     options.printAfter = printAfter

@@ -57,7 +57,10 @@ struct Hardware: ParsableCommand {
     var rows = [
       ["processor", report.processor.isEmpty ? "unknown" : report.processor],
       ["cores", "\(report.cores)"],
-      ["features", report.features.isEmpty ? "none beyond the baseline" : report.features.joined(separator: " ")],
+      [
+        "features",
+        report.features.isEmpty ? "none beyond the baseline" : report.features.joined(separator: " "),
+      ],
     ]
     for entry in report.bandwidth {
       let rate = String(format: "%.1f GB/s", entry.gbPerSecond)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Compiler
 import Foundation
 import GraphIR
 import ONNXImport
@@ -20,6 +21,7 @@ struct Inspect: ParsableCommand {
 
         tandem inspect model.plan --as table
         tandem inspect model.onnx --as dot | dot -Tsvg > model.svg
+        tandem inspect model.onnx --why-not all
       """)
 
   @Argument(
@@ -32,8 +34,22 @@ struct Inspect: ParsableCommand {
   @Flag(help: "Also compare every section of a plan with its checksum.")
   var verify = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Run the passes on a model or a stage, and print why this one left nodes alone, or why all did.",
+      valueName: "pass|all"))
+  var whyNot: String?
+
+  func validate() throws { try Convert.check(whyNot: whyNot) }
+
   func run() throws {
-    if try isPlan() {
+    if let whyNot {
+      guard try !isPlan() else {
+        throw CommandError(.wrongUsage, "--why-not is for models and stages, '\(file)' is a plan")
+      }
+      let report = try Conversion(ConversionOptions(model: file)).run()
+      try StandardStream.output.write(ConversionView(report, output: nil).misses(of: whyNot))
+    } else if try isPlan() {
       let plan = try PlanFile(path: file)
       if verify { try plan.verify() }
       guard let view = PlanView(rawValue: view.rawValue) else {

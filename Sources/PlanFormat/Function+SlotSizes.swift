@@ -1,4 +1,3 @@
-public import PlanFormat
 import Tensors
 
 extension Function {

@@ -1,0 +1,71 @@
+public import GraphIR
+import Passes
+import Tensors
+
+extension ConversionOptions {
+  /// A pass and the name of its stage: that of the pass, with a number behind it where the pass ran before.
+  public struct Stage: Sendable {
+    public let name: String
+    public let pass: any Pass
+  }
+
+  /// The value of ``printAfter`` that stands for every pass that changes something.
+  public static let printChanged = "changed"
+
+  /// The passes of the pipeline, those included that are left out.
+  private func allStages() throws(CompilerError) -> [Stage] {
+    var pipeline = Pipeline.standard
+    if let passes {
+      do throws(PipelineError) {
+        pipeline = try PassPipeline(parsing: passes, available: Pipeline.standard.passes)
+      } catch {
+        guard case .unknownPass(let name, _) = error else { preconditionFailure("parsing runs no pass") }
+        throw .unknownPass(name, accepted: Pipeline.passNames)
+      }
+    }
+    var counts: [String: Int] = [:]
+    return pipeline.passes.map { pass in
+      counts[pass.name, default: 0] += 1
+      let count = counts[pass.name]!
+      return Stage(name: count == 1 ? pass.name : "\(pass.name).\(count)", pass: pass)
+    }
+  }
+
+  /// The passes that run, in order.
+  func activeStages() throws(CompilerError) -> [Stage] {
+    try allStages().filter { !disable.contains($0.pass.name) && $0.pass.fidelity <= allow }
+  }
+
+  /// Checks everything that can be told before a file is read.
+  public func check() throws(CompilerError) {
+    let stages = try allStages()
+    for name in disable where !Pipeline.passNames.contains(name) {
+      throw .unknownPass(name, accepted: Pipeline.passNames)
+    }
+    try checkRuns(stopAfter, "--stop-after", stages)
+    if printAfter != Self.printChanged { try checkRuns(printAfter, "--print-after", stages) }
+    let names = ["import"] + stages.map(\.name)
+    if let stopAfter, let printAfter, let last = names.firstIndex(of: stopAfter),
+      let printed = names.firstIndex(of: printAfter), printed > last
+    {
+      throw .usage("--print-after is '\(printAfter)', which --stop-after \(stopAfter) does not reach")
+    }
+    if let context = maxContext, context < 1 { throw .context(context) }
+    if let limit = patchLimit, limit < 0 { throw .patchLimit(limit) }
+  }
+
+  /// A stage that is left out is never reached.
+  private func checkRuns(_ name: String?, _ option: String, _ stages: [Stage]) throws(CompilerError) {
+    guard let name, name != "import" else { return }
+    guard let stage = stages.first(where: { $0.name == name }) else {
+      throw .unknownStage(name, accepted: ["import"] + stages.map(\.name))
+    }
+    if disable.contains(stage.pass.name) {
+      throw .usage("\(option) is '\(name)', which --disable leaves out")
+    }
+    if stage.pass.fidelity > allow {
+      throw .usage(
+        "\(option) is '\(name)', a pass of class '\(stage.pass.fidelity)', which --allow \(allow) leaves out")
+    }
+  }
+}
