@@ -101,7 +101,7 @@ let package = Package(
         "Compiler", "Planning", "Execution", "Generation", "PlanFormat", "ONNXImport", "ONNXFormat",
         "Operators", "Kernels", "GraphIR", "Tensors", "Tokenization", "TestSupport",
       ]),
-    tests("OperatorsTests", ["Operators", "Kernels", "GraphIR", "Tensors"]),
+    tests("OperatorsTests", ["Operators", "Kernels", "GraphIR", "Tensors", "TestSupport"]),
     tests("ConformanceTests", ["ONNXImport", "Operators", "GraphIR", "Tensors"]),
     tests("GenerationTests", ["Generation", "Tokenization"]),
     tests("CommandLineTests", ["tandem", "TestSupport"], exclude: ["Goldens"]),

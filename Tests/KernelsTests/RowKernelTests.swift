@@ -83,16 +83,19 @@ struct RowKernelTests {
     for (inner, columns) in [(0, 5), (1, 16), (3, 33), (9, 64), (17, 65), (40, 256), (23, 15)] {
       let (weights, values) = (random.floats(16 * inner), random.floats(inner * columns))
       let (p, v) = (GuardedBuffer(weights), GuardedBuffer(values))
-      func sums(_ rows: Range<Int>) -> [Float] {
+      func sums(_ rows: Range<Int>, parts: [Int] = []) -> [Float] {
         let y = GuardedBuffer(count: rows.count * columns)
-        var call = ck_weighted_sum_f32(
-          rows: rows.count, inner: inner, columns: columns, p: p.base + rows.lowerBound * inner, v: v.base,
-          y: y.base,
-          p_stride: inner, v_stride: columns, y_stride: columns)
-        withExtendedLifetime((p, v)) { run(&call) }
+        for (start, end) in zip([0] + parts, parts + [inner]) {
+          var call = ck_weighted_sum_f32(
+            rows: rows.count, inner: end - start, columns: columns,
+            p: p.base + rows.lowerBound * inner + start, v: v.base + start * columns, y: y.base,
+            p_stride: inner, v_stride: columns, y_stride: columns, adds: start > 0)
+          withExtendedLifetime((p, v)) { run(&call) }
+        }
         return y.values
       }
       let all = sums(0..<16)
+      if inner > 2 { #expect(sums(0..<16, parts: [1, inner / 2 + 1]).bits == all.bits) }
       for rows in 1...16 { #expect(sums(16 - rows..<16).bits == all[((16 - rows) * columns)...].bits) }
       for index in all.indices {
         let (s, d) = (index / columns, index % columns)

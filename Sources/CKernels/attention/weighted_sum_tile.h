@@ -21,7 +21,7 @@ INLINE void weighted_sum_tile(
   lanes sum[TILE_S][TILE_G];
   UNROLL for (int j = 0; j < srows; j++)
     UNROLL for (int g = 0; g < groups; g++) {
-      sum[j][g] = t0 == 0 ? lanes_set(0) : load(y + (size_t)j * c->y_stride + 16 * g);
+      sum[j][g] = t0 == 0 && !c->adds ? lanes_set(0) : load(y + (size_t)j * c->y_stride + 16 * g);
     }
   for (size_t t = t0; t < t1; t++, v += c->v_stride) {
     lanes weight[TILE_S];
@@ -38,11 +38,12 @@ INLINE void weighted_sum_tile(
 /// The last `rest` (1...15) columns from d of result row s.
 INLINE void weighted_sum_rest(const ck_weighted_sum_f32 *c, size_t s, size_t d, size_t rest) {
   const float *p = c->p + s * c->p_stride, *v = c->v + d;
-  lanes sum = lanes_set(0);
+  float *y = c->y + s * c->y_stride + d;
+  lanes sum = c->adds ? load_part(y, rest) : lanes_set(0);
   for (size_t t = 0; t < c->inner; t++, v += c->v_stride) {
     sum = lanes_fma(lanes_set(p[t]), load_part(v, rest), sum);
   }
-  store_part(c->y + s * c->y_stride + d, sum, rest);
+  store_part(y, sum, rest);
 }
 
 /// Whole groups of columns over rows t0..<t1; returns the first column left.

@@ -6,6 +6,7 @@
 /// `kernels.def` lists the kernels; declarations, the table below, tests and benchmarks are made from that
 /// list.
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -78,7 +79,8 @@ typedef struct {
 } ck_linear_f32;
 typedef void ck_linear_f32_function(const ck_linear_f32 *call);
 
-/// y[s, d] = sum over t of p[s, t] * v[t, d], t in order; the same bits whatever `rows`.
+/// y[s, d] = sum over t of p[s, t] * v[t, d], t in order; the same bits whatever `rows`. With `adds` the sum goes on
+/// from what y holds: two calls over the halves of t give the bits of one over all.
 typedef struct {
   /// S, T and D.
   size_t rows, inner, columns;
@@ -87,6 +89,7 @@ typedef struct {
   float *y;
   /// Elements from one row to the next.
   size_t p_stride, v_stride, y_stride;
+  bool adds;
 } ck_weighted_sum_f32;
 typedef void ck_weighted_sum_f32_function(const ck_weighted_sum_f32 *call);
 

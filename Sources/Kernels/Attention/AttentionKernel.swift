@@ -23,11 +23,11 @@ struct AttentionKernel: Kernel {
   var left: Int
   var right: Int
   var areQueriesAtEnd: Bool
-  var scoresMode: Int
+  var scoresStep: AttentionScoreStep
 
   static let entry = KernelEntry("attention", widensNarrowFloats: true) { attributes throws(KernelError) in
     let mode = attributes.int("qk_matmul_output_mode", default: 0)
-    guard (0...3).contains(mode) else {
+    guard let step = AttentionScoreStep(rawValue: mode) else {
       throw .invalid("'qk_matmul_output_mode' is \(mode), accepted are 0...3")
     }
     return AttentionKernel(
@@ -36,7 +36,7 @@ struct AttentionKernel: Kernel {
       isCausal: attributes.bool("is_causal", default: false),
       left: attributes.int("left_window_size", default: -1),
       right: attributes.int("right_window_size", default: -1),
-      areQueriesAtEnd: attributes.bool("queries_at_end", default: false), scoresMode: mode)
+      areQueriesAtEnd: attributes.bool("queries_at_end", default: false), scoresStep: step)
   }
 
   func run(_ call: KernelCall) throws(KernelError) {
@@ -76,25 +76,16 @@ struct AttentionKernel: Kernel {
     guard valid?.count ?? batch == batch else {
       throw .invalid("nonpad_kv_seqlen must have \(batch) entries")
     }
-    let blocks = (rows + AttentionRows<T>.blockSize - 1) / AttentionRows<T>.blockSize
-    let tasks = batch * headCount * blocks
-    let scratchCount = AttentionRows<T>.scratchCount(size: size, keys: keys)
-    let scratch = call.resources.scratch(byteCount: tasks * scratchCount * MemoryLayout<T>.stride)
-      .bindMemory(to: T.self, capacity: tasks * scratchCount)
-    let mask = try AttentionMask(call.optional(3), as: scoreShape, element: q.element)
-    let scale = scale.map { T($0) } ?? 1 / T(size).squareRoot()
-    let past = call.optional(4)?.shape[2]
-    let work = AttentionRows<T>(
-      q: q, k: k, v: v, y: isFlat ? Self.split(y, headCount) : y, mask: mask, scores: scores,
-      scoresMode: scoresMode,
-      scale: scale, softcap: T(softcap), isCausal: isCausal, left: left, right: right)
-    call.resources.pool.forEach(tasks) { task in
-      let (block, head, entry) = (task % blocks, task / blocks % headCount, task / blocks / headCount)
-      let offset = past ?? valid.map { $0[entry] - rows } ?? (areQueriesAtEnd ? keys - rows : 0)
-      work.run(
-        batch: entry, head: head, block: block, offset: offset, validKeys: valid?[entry] ?? keys,
-        scratch: scratch + task * scratchCount)
-    }
+    let offset = call.optional(4)?.shape[2] ?? (areQueriesAtEnd ? keys - rows : 0)
+    AttentionRows(
+      queries: ScaledQueries<T>(q: q, scale: scale.map { T($0) } ?? 1 / T(size).squareRoot()),
+      tiling: AttentionTiling(batch: batch, groups: groups, headsPerGroup: headCount / groups, rows: rows),
+      k: k, v: v, y: isFlat ? Self.split(y, headCount) : y,
+      places: AttentionPlaces(
+        offset: offset, isCausal: isCausal, left: left, right: right, valid: valid, rows: rows),
+      softcap: T(softcap), mask: try AttentionMask(call.optional(3), as: scoreShape, element: q.element),
+      scores: scores.map { AttentionScores(view: $0, step: scoresStep) }
+    ).run(call.resources)
   }
 
   /// An operand as `[B, heads, S, d]` with dense heads; flat ones `[B, S, heads * d]` are divided.
@@ -142,35 +133,14 @@ struct AttentionKernel: Kernel {
   }
 }
 
-/// A mask broadcast to the scores; its last axis may be shorter, what is missing is not allowed.
-struct AttentionMask: Sendable {
-  let view: TensorView?
-  let isBoolean: Bool
-  let count: Int
+/// The rows of q as they are, but for the scale.
+private struct ScaledQueries<T: AttentionScalar>: AttentionQueries {
+  /// `[B, heads, S, d]`
+  let q: TensorView
+  let scale: T
 
-  init(_ mask: TensorView?, as scores: Extents, element: ElementType) throws(KernelError) {
-    guard let mask else {
-      view = nil
-      isBoolean = false
-      count = scores[3]
-      return
-    }
-    guard mask.element == .bool || mask.element == element else {
-      throw .element(mask.element, of: "mask", accepted: "bool and the type of q, \(element)")
-    }
-    guard mask.rank >= 1, mask.rank <= 4, mask.shape[mask.rank - 1] <= scores[3] else {
-      throw .invalid("mask \(mask.shape.array) does not broadcast to scores \(scores.array)")
-    }
-    var shape = scores
-    shape[3] = mask.shape[mask.rank - 1]
-    for axis in 0..<(mask.rank - 1) {
-      let target = scores[axis + 4 - mask.rank]
-      guard mask.shape[axis] == 1 || mask.shape[axis] == target else {
-        throw .invalid("mask \(mask.shape.array) does not broadcast to scores \(scores.array)")
-      }
-    }
-    view = TensorView(mask.base, mask.element, shape, strides: Broadcasting.strides(of: mask, as: shape))
-    isBoolean = mask.element == .bool
-    count = shape[3]
+  func write(batch: Int, head: Int, row: Int, to query: UnsafeMutablePointer<T>) {
+    let from: UnsafeMutablePointer<T> = q.row(batch, head, row)
+    for index in 0..<q.shape[3] { query[index] = from[index] * scale }
   }
 }

@@ -1,92 +1,199 @@
 import Tensors
 
-/// The rows of one attention call; blocks of rows may run concurrently.
+/// The source of a call's queries.
+protocol AttentionQueries {
+  associatedtype Scalar: AttentionScalar
+
+  /// Writes the query of one row of one head, times the scale.
+  func write(batch: Int, head: Int, row: Int, to query: UnsafeMutablePointer<Scalar>)
+}
+
+/// The rows of one attention call, over keys and values `[B, groups, T, d]` whose last axis is dense.
 ///
-/// For each query row: (1) scores of the allowed keys, (2) their maximum, (3) exponentials and their sum,
-/// (4) the weighted sum of values, key by key.
-struct AttentionRows<T: AttentionScalar>: Sendable {
-  let q: TensorView, k: TensorView, v: TensorView, y: TensorView
-  let mask: AttentionMask
-  let scores: TensorView?
-  let scoresMode: Int
-  let scale: T
-  let softcap: T
-  let isCausal: Bool
-  let left: Int
-  let right: Int
+/// For each tile of queries: (1) scores of the keys that one of them may see, (2) for each query softcap,
+/// slope and mask, and softmax over the keys that it may see, (3) the weighted sum of values, key by key.
+/// Each query is accumulated in one order, whatever the tile, the number of rows or of threads.
+struct AttentionRows<Queries: AttentionQueries> {
+  typealias T = Queries.Scalar
 
-  /// Rows that one task computes.
-  static var blockSize: Int { 16 }
+  let queries: Queries
+  let tiling: AttentionTiling
+  let k: TensorView, v: TensorView
+  /// `[B, heads, S, d]`
+  let y: TensorView
+  var places: AttentionPlaces
+  var softcap: T = 0
+  /// Per head what a key's score gains for each position.
+  var slopes: UnsafePointer<T>?
+  var mask: AttentionMask
+  var scores: AttentionScores<T>?
 
-  /// Numbers that one task needs: a scaled query and the scores of all keys, in whole cache lines.
-  static func scratchCount(size: Int, keys: Int) -> Int { (size + keys + 31) / 16 * 16 }
+  /// Keys and columns that one thread takes of a tile that several share.
+  private static var keyCount: Int { 128 }
+  private static var columnCount: Int { 64 }
+  /// Products of a tile above which sharing it pays for three dispatches.
+  private static var sharedProductCount: Int { 1 << 18 }
 
-  func run(batch: Int, head: Int, block: Int, offset: Int, validKeys: Int, scratch: UnsafeMutablePointer<T>) {
-    let first = block * Self.blockSize
-    for row in first..<min(first + Self.blockSize, q.shape[2]) {
-      self.row(batch, head, row, position: offset + row, validKeys, scratch)
-    }
+  private var size: Int { k.shape[3] }
+  private var keyCount: Int { k.shape[2] }
+  private var valueSize: Int { v.shape[3] }
+  /// Elements from the scores of a query to those of the next, in whole cache lines.
+  private var scoreStride: Int { (keyCount + 15) / 16 * 16 }
+
+  /// Numbers that a tile needs: queries, scores of all keys, results.
+  private var scratchCount: Int {
+    AttentionTiling.queryCount * ((size + valueSize + 15) / 16 * 16 + scoreStride)
   }
 
-  private func row(
-    _ batch: Int, _ head: Int, _ row: Int, position: Int, _ validKeys: Int, _ scratch: UnsafeMutablePointer<T>
-  ) {
-    let (size, keys, group) = (q.shape[3], k.shape[2], head / (q.shape[1] / k.shape[1]))
-    let (query, weights) = (scratch, scratch + size)
-    let from = pointer(q, batch, head, row)
-    for index in 0..<size { query[index] = from[index] * scale }
-    var (low, high) = (0, min(keys, validKeys, mask.count))
-    if isCausal { high = min(high, position + 1) }
-    if right >= 0 { high = min(high, position &+ right + 1) }
-    if left >= 0 { low = max(low, position - left) }
-    high = max(high, 0)
-    low = min(low, high)
-    let computed = scores == nil ? low..<high : 0..<keys
-    let keyBase = pointer(k, batch, group, 0)
-    T.score(query, size, keyBase, stride: k.strides[2], computed, weights)
-    if let scores, scoresMode == 0 { pointer(scores, batch, head, row).update(from: weights, count: keys) }
-    if softcap != 0 {
-      for key in computed { weights[key] = softcap * T.hyperbolicTangent(weights[key] / softcap) }
-    }
-    if let scores, scoresMode == 1 { pointer(scores, batch, head, row).update(from: weights, count: keys) }
-    addMask(weights, batch, head, row, low..<high)
-    if scores != nil {
-      for key in 0..<low { weights[key] = -.infinity }
-      for key in high..<max(high, keys) { weights[key] = -.infinity }
-    }
-    if let scores, scoresMode == 2 { pointer(scores, batch, head, row).update(from: weights, count: keys) }
-    T.normalize(weights, low..<high)
-    if let scores, scoresMode == 3 {
-      let to = pointer(scores, batch, head, row)
-      for key in 0..<keys { to[key] = low <= key && key < high ? weights[key] : 0 }
-    }
-    T.sum(
-      weights, pointer(v, batch, group, 0), stride: v.strides[2], low..<high, pointer(y, batch, head, row),
-      v.shape[3])
-  }
-
-  /// Adds the mask; keys that it forbids become minus infinity whatever their score.
-  private func addMask(
-    _ weights: UnsafeMutablePointer<T>, _ batch: Int, _ head: Int, _ row: Int, _ keys: Range<Int>
-  ) {
-    guard let view = mask.view else { return }
-    let start = batch * view.strides[0] + head * view.strides[1] + row * view.strides[2]
-    let step = view.strides[3]
-    if mask.isBoolean {
-      let allowed = view.base.assumingMemoryBound(to: UInt8.self) + start
-      for key in keys where allowed[key * step] == 0 { weights[key] = -.infinity }
+  func run(_ resources: Resources) {
+    let (pool, count) = (resources.pool, tiling.count)
+    let places = pool.placeCount(count)
+    let scratch = resources.scratch(byteCount: places * scratchCount * MemoryLayout<T>.stride)
+      .bindMemory(to: T.self, capacity: places * scratchCount)
+    // A few tiles over many keys occupy all threads only if they share each of them.
+    if count > 0, count < pool.threadCount, tiling[0].count * keyCount * size > Self.sharedProductCount {
+      for index in 0..<count { runShared(Buffers(tiling[index], self, scratch), pool) }
     } else {
-      let bias = view.base.assumingMemoryBound(to: T.self) + start
-      for key in keys {
-        let value = bias[key * step]
-        weights[key] = value == -.infinity ? value : weights[key] + value
+      pool.forEachInPlace(count) { index, place in
+        run(Buffers(tiling[index], self, scratch + place * scratchCount))
       }
     }
   }
 
+  /// A tile with its part of the scratch memory.
+  private struct Buffers {
+    let tile: AttentionTile
+    let queries: StridedRows<T>, weights: StridedRows<T>, results: StridedRows<T>
+    let keys: StridedRows<T>, values: StridedRows<T>
+
+    init(_ tile: AttentionTile, _ rows: AttentionRows, _ scratch: UnsafeMutablePointer<T>) {
+      self.tile = tile
+      let most = AttentionTiling.queryCount
+      weights = StridedRows(base: scratch, stride: rows.scoreStride)
+      queries = StridedRows(base: scratch + most * rows.scoreStride, stride: rows.size)
+      results = StridedRows(base: queries[most], stride: rows.valueSize)
+      keys = StridedRows(base: rows.k.row(tile.batch, tile.group, 0), stride: rows.k.strides[2])
+      values = StridedRows(base: rows.v.row(tile.batch, tile.group, 0), stride: rows.v.strides[2])
+    }
+  }
+
+  private func run(_ buffers: Buffers) {
+    writeQueries(buffers)
+    T.score(
+      buffers.queries, buffers.tile.count, size: size, buffers.keys, scored(buffers.tile), buffers.weights)
+    for query in 0..<buffers.tile.count { weigh(query, buffers) }
+    sum(buffers, columns: 0..<valueSize)
+    writeResults(buffers)
+  }
+
+  /// As `run`, with the keys and then the columns of the values divided among threads.
+  private func runShared(_ buffers: Buffers, _ pool: ThreadPool) {
+    writeQueries(buffers)
+    let range = scored(buffers.tile)
+    pool.forEach((range.count + Self.keyCount - 1) / Self.keyCount) { index in
+      let first = range.lowerBound + index * Self.keyCount
+      let part = first..<min(range.upperBound, first + Self.keyCount)
+      T.score(buffers.queries, buffers.tile.count, size: size, buffers.keys, part, buffers.weights)
+    }
+    pool.forEach(buffers.tile.count) { weigh($0, buffers) }
+    pool.forEach((valueSize + Self.columnCount - 1) / Self.columnCount) { index in
+      let first = index * Self.columnCount
+      sum(buffers, columns: first..<min(valueSize, first + Self.columnCount))
+    }
+    writeResults(buffers)
+  }
+
+  // MARK: Steps
+
+  private func writeQueries(_ buffers: Buffers) {
+    let tile = buffers.tile
+    for query in 0..<tile.count {
+      queries.write(
+        batch: tile.batch, head: tile.head(query), row: tile.row(query), to: buffers.queries[query])
+    }
+  }
+
+  /// The keys that a row may see, masks aside.
+  private func range(_ batch: Int, _ row: Int) -> Range<Int> {
+    places.keys(batch: batch, row: row, of: min(keyCount, mask.count))
+  }
+
+  /// The keys whose scores a tile needs: those from the first that a row may see to the last.
+  private func scored(_ tile: AttentionTile) -> Range<Int> {
+    if scores != nil { return 0..<keyCount }
+    var (low, high) = (Int.max, 0)
+    for row in tile.rows {
+      let range = range(tile.batch, row)
+      if range.isEmpty { continue }
+      (low, high) = (min(low, range.lowerBound), max(high, range.upperBound))
+    }
+    return min(low, high)..<high
+  }
+
+  /// Turns the scores of a query into weights.
+  private func weigh(_ query: Int, _ buffers: Buffers) {
+    let tile = buffers.tile
+    let (head, row, weights) = (tile.head(query), tile.row(query), buffers.weights[query])
+    let range = range(tile.batch, row)
+    let computed = scores == nil ? range : 0..<keyCount
+    scores?.keep(weights, .raw, tile.batch, head, row)
+    if softcap != 0 { T.cap(weights + computed.lowerBound, computed.count, softcap: softcap) }
+    scores?.keep(weights, .capped, tile.batch, head, row)
+    if let slope = slopes?[head] { for key in range { weights[key] += slope * T(key) } }
+    mask.add(to: weights, tile.batch, head, row, range)
+    scores?.keep(weights, .masked, tile.batch, head, row, allowed: range)
+    T.normalize(weights, range)
+    scores?.keep(weights, .probabilities, tile.batch, head, row, allowed: range)
+  }
+
+  /// Sums values for columns of the results.
+  ///
+  /// The keys that all rows may see are read once for the tile, those before and after them for each row.
+  private func sum(_ buffers: Buffers, columns: Range<Int>) {
+    let (tile, values) = (buffers.tile, buffers.values.from(column: columns.lowerBound))
+    let results = buffers.results.from(column: columns.lowerBound)
+    var (low, high, first) = (0, Int.max, Int.max)
+    for row in tile.rows {
+      let range = range(tile.batch, row)
+      (low, high) = (max(low, range.lowerBound), min(high, range.upperBound))
+      first = min(first, range.lowerBound)
+    }
+    let isShared = low < high
+    func add(_ range: Range<Int>, of row: Int, adds: Bool) {
+      let query = (row - tile.rows.lowerBound) * tile.heads.count
+      T.sum(
+        buffers.weights.from(row: query), tile.heads.count, values, range, results.from(row: query),
+        columns: columns.count, adds: adds)
+    }
+    if !isShared {
+      for row in tile.rows { add(range(tile.batch, row), of: row, adds: false) }
+      return
+    }
+    let hasStart = first < low
+    for row in tile.rows where hasStart {
+      add(range(tile.batch, row).lowerBound..<low, of: row, adds: false)
+    }
+    T.sum(
+      buffers.weights, tile.count, values, low..<high, results, columns: columns.count, adds: hasStart)
+    for row in tile.rows {
+      let end = range(tile.batch, row).upperBound
+      if end > high { add(high..<end, of: row, adds: true) }
+    }
+  }
+
+  private func writeResults(_ buffers: Buffers) {
+    let tile = buffers.tile
+    for query in 0..<tile.count {
+      let to: UnsafeMutablePointer<T> = y.row(tile.batch, tile.head(query), tile.row(query))
+      to.update(from: buffers.results[query], count: valueSize)
+    }
+  }
+}
+
+extension TensorView {
+  /// The start of a row of a view `[B, heads, S, d]`.
   @inline(__always)
-  private func pointer(_ x: TensorView, _ batch: Int, _ head: Int, _ row: Int) -> UnsafeMutablePointer<T> {
-    x.base.assumingMemoryBound(to: T.self)
-      + (batch * x.strides[0] + head * x.strides[1] + row * x.strides[2])
+  func row<T>(_ batch: Int, _ head: Int, _ row: Int) -> UnsafeMutablePointer<T> {
+    base.assumingMemoryBound(to: T.self) + (batch * strides[0] + head * strides[1] + row * strides[2])
   }
 }

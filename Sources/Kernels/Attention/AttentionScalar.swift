@@ -1,39 +1,60 @@
 import CKernels
 import Foundation
 
-/// A number type that attention computes in, with the three inner steps of a row.
-protocol AttentionScalar: BinaryFloatingPoint, SIMDScalar, Codable, BitwiseCopyable, Sendable {
-  static func exponential(_ x: Self) -> Self
-  static func hyperbolicTangent(_ x: Self) -> Self
-
-  /// `scores[j] = query . keys[j]` for j in `range`; keys lie `stride` elements apart.
+/// A number type that attention computes in, with the inner steps of a tile of queries.
+///
+/// Every query is computed as if it were alone.
+protocol AttentionScalar: Real {
+  /// `scores[i, j] = queries[i] . keys[j]` for j in `range`.
   static func score(
-    _ query: UnsafePointer<Self>, _ size: Int, _ keys: UnsafePointer<Self>, stride: Int, _ range: Range<Int>,
-    _ scores: UnsafeMutablePointer<Self>)
+    _ queries: StridedRows<Self>, _ count: Int, size: Int, _ keys: StridedRows<Self>, _ range: Range<Int>,
+    _ scores: StridedRows<Self>)
+
+  /// `x = softcap * tanh(x / softcap)`
+  static func cap(_ x: UnsafeMutablePointer<Self>, _ count: Int, softcap: Self)
 
   /// Softmax in place over `range`; all zeros when every score is minus infinity.
   static func normalize(_ scores: UnsafeMutablePointer<Self>, _ range: Range<Int>)
 
-  /// `result = sum of weights[j] * values[j]` for j in `range`, in order; values lie `stride` elements apart.
+  /// `result[i] = sum of weights[i, j] * values[j]` for j in `range`, in order.
+  ///
+  /// - Parameter adds: the sum goes on from what `result` holds.
   static func sum(
-    _ weights: UnsafePointer<Self>, _ values: UnsafePointer<Self>, stride: Int, _ range: Range<Int>,
-    _ result: UnsafeMutablePointer<Self>, _ size: Int)
+    _ weights: StridedRows<Self>, _ count: Int, _ values: StridedRows<Self>, _ range: Range<Int>,
+    _ result: StridedRows<Self>, columns: Int, adds: Bool)
+}
+
+/// Rows of dense numbers, `stride` elements apart.
+struct StridedRows<T> {
+  var base: UnsafeMutablePointer<T>
+  var stride: Int
+
+  @inline(__always) subscript(row: Int) -> UnsafeMutablePointer<T> { base + row &* stride }
+
+  /// The same rows from a column on.
+  @inline(__always) func from(column: Int) -> StridedRows {
+    StridedRows(base: base + column, stride: stride)
+  }
+
+  /// The rows from one on.
+  @inline(__always) func from(row: Int) -> StridedRows { StridedRows(base: self[row], stride: stride) }
 }
 
 extension Float: AttentionScalar {
-  static func exponential(_ x: Float) -> Float { Foundation.exp(x) }
-  static func hyperbolicTangent(_ x: Float) -> Float { Foundation.tanh(x) }
-
   static func score(
-    _ query: UnsafePointer<Float>, _ size: Int, _ keys: UnsafePointer<Float>, stride: Int,
-    _ range: Range<Int>,
-    _ scores: UnsafeMutablePointer<Float>
+    _ queries: StridedRows<Float>, _ count: Int, size: Int, _ keys: StridedRows<Float>, _ range: Range<Int>,
+    _ scores: StridedRows<Float>
   ) {
     var call = ck_linear_f32(
-      rows: 1, inner: size, n0: range.lowerBound, n1: range.upperBound, x: query, w: keys, bias: nil,
-      y: scores,
-      x_stride: size, w_stride: stride, y_stride: 0)
+      rows: count, inner: size, n0: range.lowerBound, n1: range.upperBound, x: queries.base, w: keys.base,
+      bias: nil, y: scores.base, x_stride: queries.stride, w_stride: keys.stride, y_stride: scores.stride)
     VectorMath.best.linear(&call)
+  }
+
+  static func cap(_ x: UnsafeMutablePointer<Float>, _ count: Int, softcap: Float) {
+    for index in 0..<count { x[index] /= softcap }
+    VectorMath.best.tanh(count, x, x)
+    VectorMath.best.scale(count, x, softcap, x)
   }
 
   static func normalize(_ scores: UnsafeMutablePointer<Float>, _ range: Range<Int>) {
@@ -46,30 +67,33 @@ extension Float: AttentionScalar {
   }
 
   static func sum(
-    _ weights: UnsafePointer<Float>, _ values: UnsafePointer<Float>, stride: Int, _ range: Range<Int>,
-    _ result: UnsafeMutablePointer<Float>, _ size: Int
+    _ weights: StridedRows<Float>, _ count: Int, _ values: StridedRows<Float>, _ range: Range<Int>,
+    _ result: StridedRows<Float>, columns: Int, adds: Bool
   ) {
     var call = ck_weighted_sum_f32(
-      rows: 1, inner: range.count, columns: size, p: weights + range.lowerBound,
-      v: values + range.lowerBound * stride,
-      y: result, p_stride: 0, v_stride: stride, y_stride: size)
+      rows: count, inner: range.count, columns: columns, p: weights.base + range.lowerBound,
+      v: values[range.lowerBound], y: result.base, p_stride: weights.stride, v_stride: values.stride,
+      y_stride: result.stride, adds: adds)
     VectorMath.best.weightedSum(&call)
   }
 }
 
 extension Double: AttentionScalar {
-  static func exponential(_ x: Double) -> Double { Foundation.exp(x) }
-  static func hyperbolicTangent(_ x: Double) -> Double { Foundation.tanh(x) }
-
   static func score(
-    _ query: UnsafePointer<Double>, _ size: Int, _ keys: UnsafePointer<Double>, stride: Int,
-    _ range: Range<Int>,
-    _ scores: UnsafeMutablePointer<Double>
+    _ queries: StridedRows<Double>, _ count: Int, size: Int, _ keys: StridedRows<Double>,
+    _ range: Range<Int>, _ scores: StridedRows<Double>
   ) {
-    for index in range {
-      let key = keys + index * stride
-      scores[index] = (0..<size).reduce(0) { $0 + query[$1] * key[$1] }
+    for row in 0..<count {
+      let (query, scores) = (queries[row], scores[row])
+      for index in range {
+        let key = keys[index]
+        scores[index] = (0..<size).reduce(0) { $0 + query[$1] * key[$1] }
+      }
     }
+  }
+
+  static func cap(_ x: UnsafeMutablePointer<Double>, _ count: Int, softcap: Double) {
+    for index in 0..<count { x[index] = softcap * tanh(x[index] / softcap) }
   }
 
   static func normalize(_ scores: UnsafeMutablePointer<Double>, _ range: Range<Int>) {
@@ -79,19 +103,22 @@ extension Double: AttentionScalar {
       for index in range { scores[index] = 0 }
       return
     }
-    for index in range { scores[index] = exponential(scores[index] - maximum) }
+    for index in range { scores[index] = exp(scores[index] - maximum) }
     let factor = 1 / range.reduce(0) { $0 + scores[$1] }
     for index in range { scores[index] *= factor }
   }
 
   static func sum(
-    _ weights: UnsafePointer<Double>, _ values: UnsafePointer<Double>, stride: Int, _ range: Range<Int>,
-    _ result: UnsafeMutablePointer<Double>, _ size: Int
+    _ weights: StridedRows<Double>, _ count: Int, _ values: StridedRows<Double>, _ range: Range<Int>,
+    _ result: StridedRows<Double>, columns: Int, adds: Bool
   ) {
-    result.update(repeating: 0, count: size)
-    for index in range {
-      let (weight, value) = (weights[index], values + index * stride)
-      for column in 0..<size { result[column] += weight * value[column] }
+    for row in 0..<count {
+      let (weights, result) = (weights[row], result[row])
+      if !adds { result.update(repeating: 0, count: columns) }
+      for index in range {
+        let (weight, value) = (weights[index], values[index])
+        for column in 0..<columns { result[column] += weight * value[column] }
+      }
     }
   }
 }

@@ -22,7 +22,7 @@ public enum KernelTable {
       [TopKKernel.entry, UniqueKernel.entry],
       CastKernels.entries,
       QuantizationKernels.entries,
-      [AttentionKernel.entry, RotaryEmbeddingKernel.entry],
+      [AttentionKernel.entry, SelfAttentionKernel.entry, RotaryEmbeddingKernel.entry],
     ]
     return Dictionary(families.joined().map { ($0.name, $0) }) { first, _ in
       preconditionFailure("two kernels are named '\(first.name)'")

@@ -77,6 +77,32 @@ extension KernelCall {
     return view
   }
 
+  /// A required vector of so many f32 elements: a scale, a bias.
+  func row(_ operand: Int, count: Int) throws(KernelError) -> UnsafePointer<Float> {
+    let view = contiguous(operand)
+    guard view.element == .f32, view.rank == 1, view.shape[0] == count else {
+      throw .invalid("operand \(operand) is \(view.element)\(view.shape.array), accepted is f32[\(count)]")
+    }
+    return UnsafePointer(view.pointer())
+  }
+
+  /// As `row`, nil when absent.
+  func optionalRow(_ operand: Int, count: Int) throws(KernelError) -> UnsafePointer<Float>? {
+    has(operand) ? try row(operand, count: count) : nil
+  }
+
+  /// A required f32 matrix [N, K] in row-major order whose rows are as long as asked.
+  func matrix(_ operand: Int, columns: Int) throws(KernelError) -> TensorView {
+    let view = contiguous(operand)
+    guard view.element == .f32 else {
+      throw .element(view.element, of: "operand \(operand)", accepted: "f16, bf16 and f32")
+    }
+    guard view.rank == 2, view.shape[1] == columns else {
+      throw .invalid("operand \(operand) is \(view.shape.array), accepted is a matrix of \(columns) columns")
+    }
+    return view
+  }
+
   /// An axis as a number in `0..<rank`; negative ones count from the back.
   static func axis(_ axis: Int, rank: Int) throws(KernelError) -> Int {
     guard axis >= -rank, axis < rank || (rank == 0 && axis == 0) else {

@@ -9,6 +9,7 @@ enum NormalizationKernels {
     KernelEntry("simplified_layer_normalization", widensNarrowFloats: true, keepsWide: [1]) {
       LayerNormKernel($0, isCentered: false)
     },
+    ResidualNormKernel.entry,
     KernelEntry("group_normalization", widensNarrowFloats: true) { attributes throws(KernelError) in
       guard let groups = attributes.int("num_groups"), groups > 0 else {
         throw .invalid("'num_groups' is missing or not positive")
@@ -65,26 +66,16 @@ struct LayerNormKernel: RealKernel {
     }
     for index in 0..<rows.count {
       let (from, to) = (rows.row(index, T.self), y + index &* rows.length)
-      let (mean, inverse) = moments(of: from, rows.length)
-      means?[index] = Float(mean)
-      inverses?[index] = Float(inverse)
-      let weights = scale.row(index)
       if isCentered {
-        for step in 0..<rows.length { to[step] = (from[step] - mean) * inverse * weights[step] }
+        let (mean, inverse) = RowNorm.centered(from, rows.length, epsilon: epsilon, scale.row(index), to)
+        means?[index] = Float(mean)
+        inverses?[index] = Float(inverse)
       } else {
-        for step in 0..<rows.length { to[step] = from[step] * inverse * weights[step] }
+        let inverse = RowNorm.uncentered(from, rows.length, epsilon: epsilon, scale.row(index), to)
+        inverses?[index] = Float(inverse)
       }
       if let offsets = bias?.row(index) { for step in 0..<rows.length { to[step] += offsets[step] } }
     }
-  }
-
-  /// The mean (0 when not centered) and the reciprocal of the deviation from it.
-  @inline(__always)
-  private func moments<T: Real>(of row: UnsafePointer<T>, _ count: Int) -> (T, T) {
-    let length = T(count)
-    let mean = isCentered ? RowFold.sum(row, count) / length : 0
-    let squares = RowFold.fold(row, count, 0, { ($0 - mean) * ($0 - mean) }, T.sum)
-    return (mean, 1 / (squares / length + T(epsilon)).squareRoot())
   }
 }
 

@@ -10,9 +10,6 @@ enum StateKernels {
 }
 
 /// Appends `update` to a cache along one axis, in the cache's own memory.
-///
-/// The cache is a view of memory with room for more positions: the stride of the axis before the appended one
-/// tells how many fit. The result is the same view, longer.
 struct CacheAppendKernel: Kernel {
   let axis: Int
 
@@ -27,17 +24,25 @@ struct CacheAppendKernel: Kernel {
       throw .invalid(
         "cannot append \(update.shape.array) to a cache of \(cache.shape.array) along axis \(axis)")
     }
-    let capacity = cache.strides[axis - 1] / max(cache.strides[axis], 1)
-    let length = cache.shape[axis] + update.shape[axis]
-    guard length <= capacity else {
-      throw .invalid("the cache holds \(capacity) positions, \(length) are needed")
+    let longer = try cache.extended(axis, by: update.shape[axis])
+    StridedCopy.run(
+      from: update, to: longer.narrowed(axis, from: cache.shape[axis], count: update.shape[axis]))
+    call.alias(0, longer)
+  }
+}
+
+extension TensorView {
+  /// A cache, longer by `count` positions along an axis after the first.
+  ///
+  /// The cache is a view of memory with room for more positions: the stride of the axis before the one that
+  /// grows tells how many fit.
+  func extended(_ axis: Int, by count: Int) throws(KernelError) -> TensorView {
+    let capacity = strides[axis - 1] / max(strides[axis], 1)
+    var longer = self
+    longer.shape[axis] += count
+    guard longer.shape[axis] <= capacity else {
+      throw .invalid("the cache holds \(capacity) positions, \(longer.shape[axis]) are needed")
     }
-    var gap = cache
-    gap.base += cache.shape[axis] * cache.strides[axis] * cache.element.byteCount
-    gap.shape[axis] = update.shape[axis]
-    StridedCopy.run(from: update, to: gap)
-    var result = cache
-    result.shape[axis] = length
-    call.alias(0, result)
+    return longer
   }
 }

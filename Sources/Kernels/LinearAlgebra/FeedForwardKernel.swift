@@ -1,0 +1,127 @@
+import Tensors
+
+/// The feed-forward block of a decoder layer, f32.
+///
+///     h = act(gate x + gate_bias) * (up x + up_bias), or act(up x + up_bias) without a gate
+///     y = down h + down_bias
+///
+/// Operands: x `[..., K]`, up `[F, K]`, down `[D, F]`, gate `[F, K]`, up_bias, down_bias, gate_bias.
+///
+/// 1. Pieces of neurons: their rows of gate and up, the activation, the product.
+/// 2. With groups: the entries of those that are not among the best become 0.
+/// 3. Pieces of the result: rows of down.
+struct FeedForwardKernel: Kernel {
+  let activation: Activation
+  let groupSize: Int
+  let activeGroups: Int
+
+  static let entry = KernelEntry("feed_forward", widensNarrowFloats: true) { attributes throws(KernelError) in
+    let name = attributes.string("activation", default: "")
+    guard let activation = Activation(rawValue: name) else {
+      throw .invalid("'activation' is \"\(name)\", accepted are \(Activation.allCases.map(\.rawValue))")
+    }
+    let (size, active) = (
+      attributes.int("group_size", default: 0), attributes.int("active_groups", default: 0)
+    )
+    guard size > 0 && active > 0 || size == 0 && active == 0 else {
+      throw .invalid("'group_size' is \(size) and 'active_groups' \(active), accepted are both or neither")
+    }
+    return FeedForwardKernel(activation: activation, groupSize: size, activeGroups: active)
+  }
+
+  func run(_ call: KernelCall) throws(KernelError) {
+    let (x, inner) = try call.rows(0)
+    let up = try call.matrix(1, columns: inner)
+    let neurons = up.shape[0]
+    let down = try call.matrix(2, columns: neurons)
+    let gate = call.has(3) ? try call.matrix(3, columns: inner) : nil
+    guard gate?.shape[0] ?? neurons == neurons else {
+      throw .invalid("the gate is \(gate!.shape.array), accepted is the shape of 'up', \(up.shape.array)")
+    }
+    let (upBias, gateBias) = (
+      try call.optionalRow(4, count: neurons), try call.optionalRow(6, count: neurons)
+    )
+    let downBias = try call.optionalRow(5, count: down.shape[0])
+    guard groupSize == 0 || neurons % groupSize == 0 && activeGroups <= neurons / groupSize else {
+      throw .invalid("\(activeGroups) groups of \(groupSize) do not fit \(neurons) neurons")
+    }
+    var shape = x.shape
+    shape[x.rank - 1] = down.shape[0]
+    let y = call.allocate(0, .f32, shape)
+    let rows = inner == 0 ? shape.product(0..<x.rank - 1) : x.elementCount / inner
+    let (pool, hidden) = (call.resources.pool, Self.scratch(rows * neurons, call.resources))
+    let upward = LinearProduct(
+      rows: rows, inner: inner, columns: neurons, x: x.pointer(), w: up.pointer(), bias: upBias, y: hidden)
+    if let gate {
+      var gating = upward
+      (gating.w, gating.bias) = (UnsafePointer(gate.pointer()), gateBias)
+      gating.y = Self.scratch(rows * neurons, call.resources)
+      upward.run(pool) { piece in
+        gating.compute(piece)
+        for row in piece.rows {
+          let start = row * neurons + piece.columns.lowerBound
+          let (gates, hidden) = (gating.y + start, hidden + start)
+          activation.apply(gates, piece.columns.count)
+          for index in 0..<piece.columns.count { hidden[index] *= gates[index] }
+        }
+      }
+    } else {
+      upward.run(pool) { piece in
+        for row in piece.rows {
+          activation.apply(hidden + (row * neurons + piece.columns.lowerBound), piece.columns.count)
+        }
+      }
+    }
+    if groupSize > 0 { keepActive(hidden, rows: rows, neurons: neurons, call.resources) }
+    LinearProduct(
+      rows: rows, inner: neurons, columns: down.shape[0], x: hidden, w: down.pointer(), bias: downBias,
+      y: y.pointer()
+    ).run(pool)
+  }
+
+  private static func scratch(_ count: Int, _ resources: Resources) -> UnsafeMutablePointer<Float> {
+    resources.scratch(byteCount: count * 4).bindMemory(to: Float.self, capacity: count)
+  }
+
+  /// Zeroes the entries of groups whose sum is below that of the last active one.
+  private func keepActive(
+    _ hidden: UnsafeMutablePointer<Float>, rows: Int, neurons: Int, _ resources: Resources
+  ) {
+    let groups = neurons / groupSize
+    let places = resources.pool.placeCount(rows)
+    let scores = Self.scratch(places * groups, resources)
+    let heaps = resources.scratch(byteCount: places * activeGroups * 8)
+      .bindMemory(to: Int.self, capacity: places * activeGroups)
+    resources.pool.forEachInPlace(rows) { row, place in
+      let (h, scores, heap) = (
+        hidden + row * neurons, scores + place * groups, heaps + place * activeGroups
+      )
+      for group in 0..<groups { scores[group] = RowFold.sum(h + group * groupSize, groupSize) }
+      SelectionHeap.select(count: groups, k: activeGroups, into: heap) { scores[$0] > scores[$1] }
+      let least = scores[heap[activeGroups - 1]]
+      for group in 0..<groups where scores[group] < least {
+        (h + group * groupSize).update(repeating: 0, count: groupSize)
+      }
+    }
+  }
+}
+
+/// The activation functions of feed-forward blocks.
+enum Activation: String, CaseIterable {
+  case relu, reluSquared = "relu_squared", gelu, geluTanh = "gelu_tanh", silu
+
+  /// Applies the function in place.
+  func apply(_ x: UnsafeMutablePointer<Float>, _ count: Int) {
+    switch self {
+    case .relu: for index in 0..<count { x[index] = Float.greater(x[index], 0) }
+    case .reluSquared:
+      for index in 0..<count {
+        let positive = Float.greater(x[index], 0)
+        x[index] = positive * positive
+      }
+    case .gelu: VectorMath.best.gelu(count, x, x)
+    case .geluTanh: VectorMath.best.geluTanh(count, x, x)
+    case .silu: VectorMath.best.silu(count, x, x)
+    }
+  }
+}
