@@ -9,13 +9,24 @@ public enum Pipeline {
       DecomposeComposites(),
       // Exporters compute shapes from shapes; what is known by now becomes constants.
       FoldConstants(),
+      // One spelling, now that shapes are known; equal nodes are then seen to be equal.
+      RewritePass.canonicalize,
       EliminateCommonSubexpressions(),
       EliminateDeadCode(),
       // Needs the joins that decomposition exposes.
       KeepCachesInPlace(),
+      // Before products are formed, which are to read the weights alone.
+      RewritePass.exposeQuantizedWeights,
+      // The forms that recognition knows.
+      RewritePass.simplifyArithmetic,
+      RewritePass.recognizeOperators,
       // After folding, so that transposed and derived matrices are seen as constants.
-      FormLinear(),
-      // Transposes and constants that the products no longer read.
+      RewritePass.formLinear,
+      // Products are where exporters merge rows; reshapes that undo each other meet now, and canonicalization drops them.
+      RewritePass.unmergeRows,
+      // What rewriting left in two spellings, twice or unused.
+      RewritePass.canonicalize,
+      EliminateCommonSubexpressions(),
       EliminateDeadCode(),
       // Last: copies of the finished function.
       SpecializePhases(),

@@ -9,8 +9,11 @@ import Testing
 @Suite struct PassGoldenTests {
   static let available: [any Pass] = [
     DecomposeComposites(), FoldConstants(), EliminateCommonSubexpressions(), EliminateDeadCode(),
-    KeepCachesInPlace(), FormLinear(), RecognizeAttention(), RecognizePositions(), RewritePass.unmergeRows, RewritePass.anchorShapes,
-    SpecializePhases(),
+    KeepCachesInPlace(), RecognizeAttention(), RecognizePositions(), SpecializePhases(),
+    RewritePass.canonicalize, RewritePass.anchorShapes, RewritePass.simplifyArithmetic,
+    RewritePass.recognizeOperators,
+    RewritePass.exposeQuantizedWeights, RewritePass.formLinear, RewritePass.unmergeRows,
+    RewritePass.fuseFeedForward, RewritePass.fuseResidual, RewritePass.fuseEnds,
   ]
 
   static let cases: [String] = {

@@ -66,10 +66,11 @@ private struct SinkMerge: Rule {
     guard let rows = MergedRows(node.operands[0], in: view), let result = node.results[0],
       node.results.dropFirst().allSatisfy({ $0 == nil }), keepsRows(node)
     else { return nil }
+    let name = view.graph[result].name
     return Patch("\(node.operation) before the merge of its rows", replacing: [result]) {
       builder throws(OperatorError) in
       let operands = [rows.source] + node.operands.dropFirst()
-      let value = try builder.add(node.operation, operands, node.attributes)[0]!
+      let value = try builder.add(node.operation, operands, node.attributes, names: [name])[0]!
       return [try MergedRows.merge(value, into: &builder)]
     }
   }
@@ -101,9 +102,10 @@ private struct SinkMergePair: Rule {
     } else {
       return nil
     }
+    let name = view.graph[result].name
     return Patch("\(node.operation) before the merge of its rows", replacing: [result]) {
       builder throws(OperatorError) in
-      let value = try builder.add(node.operation, operands, node.attributes)[0]!
+      let value = try builder.add(node.operation, operands, node.attributes, names: [name])[0]!
       return [try MergedRows.merge(value, into: &builder)]
     }
   }

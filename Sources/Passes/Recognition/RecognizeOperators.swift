@@ -1,0 +1,12 @@
+public import GraphIR
+
+extension RewritePass {
+  /// Finds the operators that exporters for older opsets spell as primitives: activations and normalizations.
+  public static let recognizeOperators = RewritePass(
+    "recognize-operators", "Recognizes activations and normalizations that are spelled as primitives.",
+    fidelity: .rounding,
+    rules: [
+      RecognizeSwish(), RecognizeGelu(), RecognizeRMSNorm(), ScaleNorm(), NarrowNorm(), CenterNorm(),
+      BiasNorm(),
+    ])
+}
