@@ -23,7 +23,7 @@ NODE_TESTS := $(CACHE)/node-tests
 # Where the tests look for the ONNX backend tests.
 export TANDEM_NODE_TESTS := $(CURDIR)/$(NODE_TESTS)
 
-.PHONY: run build setup venv gemma verify test conformance bench proto format lint clean help
+.PHONY: run build setup venv gemma gemma-exports verify test conformance bench proto format lint clean help
 
 run: ## The main job: fetch and export Gemma 3 270M once, compile it once, write text. PROMPT="..." TOKENS=64
 run: setup build
@@ -49,6 +49,12 @@ venv: $(VENV)
 
 gemma: ## To get the model without running it: .cache/gemma-3-270m with graph, weights, tokenizer and terms of use.
 gemma: $(GEMMA)/model.onnx
+
+gemma-exports: ## To see what other exporters make of it: Gemma as seven settings write it, 8 GB in .cache/gemma-3-270m-exports.
+gemma-exports: $(VENV)
+	@$(PYTHON) graphs/gemma-3-270m/test_fill.py
+	file=$$($(PYTHON) graphs/gemma-3-270m/fetch.py $(GEMMA))
+	$(PYTHON) graphs/gemma-3-270m/fill.py "$$file" $(GEMMA)-exports Tests/Fixtures/zoo/gemma-3-270m/*.onnx
 
 verify: ## After a change to numerics: Gemma's plan against recorded tokenization, logits and greedy text.
 verify: setup build gemma $(VENV)
@@ -89,7 +95,7 @@ clean: ## To start over: removes builds and plans; keeps the fetched model (remo
 	@rm -rf .build $(CACHE)/*.plan $(NODE_TESTS)
 
 help: ## This list.
-	@grep -hE '^[a-z]+: ##' Makefile | sed -E 's/^([a-z]+): ## /\1\t/' | expand -t 13
+	@grep -hE '^[a-z-]+: ##' Makefile | sed -E 's/^([a-z-]+): ## /\1\t/' | expand -t 15
 
 # Files
 
