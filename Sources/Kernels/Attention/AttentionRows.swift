@@ -33,6 +33,8 @@ struct AttentionRows<Queries: AttentionQueries> {
   private static var columnCount: Int { 64 }
   /// Products of a tile above which sharing it pays for three dispatches.
   private static var sharedProductCount: Int { 1 << 18 }
+  /// Products of all tiles below which a dispatch costs more than it saves.
+  private static var serialProductCount: Int { 1 << 16 }
 
   private var size: Int { k.shape[3] }
   private var keyCount: Int { k.shape[2] }
@@ -50,9 +52,12 @@ struct AttentionRows<Queries: AttentionQueries> {
     let places = pool.placeCount(count)
     let scratch = resources.scratch(byteCount: places * scratchCount * MemoryLayout<T>.stride)
       .bindMemory(to: T.self, capacity: places * scratchCount)
+    let products = count == 0 ? 0 : tiling[0].count * keyCount * size
     // A few tiles over many keys occupy all threads only if they share each of them.
-    if count > 0, count < pool.threadCount, tiling[0].count * keyCount * size > Self.sharedProductCount {
+    if count < pool.threadCount, products > Self.sharedProductCount {
       for index in 0..<count { runShared(Buffers(tiling[index], self, scratch), pool) }
+    } else if products * count < Self.serialProductCount {
+      for index in 0..<count { run(Buffers(tiling[index], self, scratch)) }
     } else {
       pool.forEachInPlace(count) { index, place in
         run(Buffers(tiling[index], self, scratch + place * scratchCount))
