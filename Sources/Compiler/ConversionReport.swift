@@ -21,6 +21,9 @@ public struct ConversionReport: Sendable {
   /// Whether the plan can run from text.
   public internal(set) var hasTokenizer = false
 
+  /// Forgets the module, and with it the memory of its constants.
+  public mutating func releaseModule() { module = Module() }
+
   /// What each pass missed.
   public var misses: [(pass: String, miss: PassMiss)] {
     stages.flatMap { stage in (stage.record?.misses ?? []).map { (stage.name, $0) } }
