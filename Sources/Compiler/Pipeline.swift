@@ -22,11 +22,22 @@ public enum Pipeline {
       RewritePass.recognizeOperators,
       // After folding, so that transposed and derived matrices are seen as constants.
       RewritePass.formLinear,
-      // Products are where exporters merge rows; reshapes that undo each other meet now, and canonicalization drops them.
+      // Products are where exporters merge rows; reshapes that undo each other meet now, and canonicalization
+      // drops them.
       RewritePass.unmergeRows,
+      // Values that are read for their sizes are then read by what needs them alone.
+      RewritePass.anchorShapes,
       // What rewriting left in two spellings, twice or unused.
       RewritePass.canonicalize,
       EliminateCommonSubexpressions(),
+      EliminateDeadCode(),
+      // What reads products is known by now.
+      RewritePass.fuseFeedForward,
+      RewritePass.fuseEnds,
+      // Before residual sums: positions that are added to the embedding are none.
+      RecognizePositions(),
+      RewritePass.fuseResidual,
+      // Constants that only the separate operators read.
       EliminateDeadCode(),
       // Last: copies of the finished function.
       SpecializePhases(),

@@ -110,7 +110,7 @@ import Testing
       Data("func @main(%x: f32[1]) -> (y: f32[1]) {\n  %d = exp(%x) : f32[1]\n  return y = %x\n}\n".utf8))
     let output = try Program.run(["convert", stage, "--print-after", "changed"]).output
     #expect(output.components(separatedBy: "// after ").count == 2)
-    #expect(output.hasPrefix("// after eliminate-dead-code\n"))
+    #expect(output.hasPrefix("// after canonicalize\n"))
   }
 
   @Test func aStageFindsTheTokenizerOfItsModel() throws {

@@ -100,10 +100,10 @@ private struct PositionReader {
         graph[producer].operands.count == 2, let ids = graph[producer].operands[0],
         let table = graph[producer].operands[1]
       else { continue }
+      guard !provenance[Int(rows.index)].contains(.data) else { return nil }
       guard graph.users(of: tokens).count == 1, !graph.isOutput(tokens) else {
         throw Miss("the embedding is also read without positions")
       }
-      guard !provenance[Int(rows.index)].contains(.data) else { return nil }
       let (positions, source) = try self.table(of: rows)
       return Reading(
         ids: ids, tokens: table, attributes: graph[producer].attributes, positions: positions, table: source)
