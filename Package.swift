@@ -100,7 +100,7 @@ let package = Package(
       [
         "Compiler", "Planning", "Execution", "Generation", "PlanFormat", "ONNXImport", "ONNXFormat",
         "Operators", "Kernels", "GraphIR", "Tensors", "Tokenization", "TestSupport",
-      ]),
+      ], exclude: ["Goldens"]),
     tests("OperatorsTests", ["Operators", "Kernels", "GraphIR", "Tensors", "TestSupport"]),
     tests("ConformanceTests", ["ONNXImport", "Operators", "GraphIR", "Tensors"]),
     tests("GenerationTests", ["Generation", "Tokenization"]),

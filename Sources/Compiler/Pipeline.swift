@@ -11,10 +11,10 @@ public enum Pipeline {
       FoldConstants(),
       // One spelling, now that shapes are known; equal nodes are then seen to be equal.
       RewritePass.canonicalize,
+      // Nothing is kept for its shape alone, so that what is replaced later goes away as a whole.
+      RewritePass.anchorShapes,
       EliminateCommonSubexpressions(),
       EliminateDeadCode(),
-      // Needs the joins that decomposition exposes.
-      KeepCachesInPlace(),
       // Before products are formed, which are to read the weights alone.
       RewritePass.exposeQuantizedWeights,
       // The forms that recognition knows.
@@ -22,22 +22,23 @@ public enum Pipeline {
       RewritePass.recognizeOperators,
       // After folding, so that transposed and derived matrices are seen as constants.
       RewritePass.formLinear,
-      // Products are where exporters merge rows; reshapes that undo each other meet now, and canonicalization
-      // drops them.
+      // Products are where exporters merge rows; reshapes that undo each other meet now, and
+      // canonicalization drops them.
       RewritePass.unmergeRows,
-      // Values that are read for their sizes are then read by what needs them alone.
-      RewritePass.anchorShapes,
-      // What rewriting left in two spellings, twice or unused.
       RewritePass.canonicalize,
       EliminateCommonSubexpressions(),
       EliminateDeadCode(),
-      // What reads products is known by now.
-      RewritePass.fuseFeedForward,
+      // Embedding and head; positions are then seen to be added to the embedding.
       RewritePass.fuseEnds,
-      // Before residual sums: positions that are added to the embedding are none.
       RecognizePositions(),
+      // Streams begin at products, heads are normalized by recognized norms.
+      RecognizeAttention(),
+      // Caches of what was not recognized.
+      KeepCachesInPlace(),
+      // What is left between attentions.
+      RewritePass.fuseFeedForward,
       RewritePass.fuseResidual,
-      // Constants that only the separate operators read.
+      EliminateCommonSubexpressions(),
       EliminateDeadCode(),
       // Last: copies of the finished function.
       SpecializePhases(),

@@ -44,6 +44,8 @@ private struct AttentionRewriter {
   private let limit: Int
   private let readings = AttentionReadings()
   private var names: [(value: ValueID, name: String)] = []
+  /// Caches that an attention before appends to.
+  private var taken: Set<ValueID> = []
 
   init(
     _ graph: Graph, _ constants: [String: Tensor], _ signature: DecoderSignature, limit: Int,
@@ -61,6 +63,7 @@ private struct AttentionRewriter {
     for id in finder.graph.order where context.patches.isOpen {
       do throws(Miss) {
         guard let site = try finder.site(at: id) else { continue }
+        try checkCaches(of: site)
         let meaning = try AttentionReader(
           finder: finder, site: site, evaluators: evaluators, readings: readings, limit: limit
         ).meaning()
@@ -68,6 +71,7 @@ private struct AttentionRewriter {
           finder: finder, site: site, evaluators: evaluators, interpreter: interpreter, limit: limit
         ).check(meaning)
         try write(meaning, site, before: id)
+        taken.formUnion([site.keyCache.input, site.valueCache.input])
         context.patches.append("recognize-attention: one node", location: site.location)
         context.count("attention")
       } catch {
@@ -77,6 +81,22 @@ private struct AttentionRewriter {
     _ = builder.graph.sortNodes()
     builder.graph.removeDeadNodes()
     for (value, name) in names { builder.graph.rename(value, to: name) }
+  }
+
+  /// One node appends to a cache, in place: it must come in and go out, and belong to one attention.
+  private mutating func checkCaches(of site: AttentionSite) throws(Miss) {
+    for cache in [site.keyCache, site.valueCache] {
+      let graph = finder.graph
+      guard graph.isOutput(cache.present) else {
+        throw Miss("the cache '\(graph[cache.input].name)' does not leave the function with its new entries")
+      }
+      guard graph[cache.input].type.element == .f32 else {
+        throw Miss("the cache '\(graph[cache.input].name)' is \(graph[cache.input].type.element), need f32")
+      }
+      guard !taken.contains(cache.input) else {
+        throw Miss("the cache '\(graph[cache.input].name)' is read by an attention before it too")
+      }
+    }
   }
 
   // MARK: Writing
