@@ -20,7 +20,8 @@ struct FusedForm {
 
   private static func line(_ node: Node) -> String {
     var words = [node.operation]
-    for (name, value) in node.attributes.values.sorted(by: { $0.key < $1.key }) {
+    // The only accepted value of `stash_type` is its default.
+    for (name, value) in node.attributes.values.sorted(by: { $0.key < $1.key }) where name != "stash_type" {
       switch value {
       case .float(let number): words.append("\(name)=\(Self.rounded(number))")
       case .int(let number): words.append("\(name)=\(number)")
