@@ -1,0 +1,161 @@
+/// A format of blocks of 32 weights: codes of a few bits, and one or two f16 parameters per block.
+///
+/// Codes are unsigned here; `decode` gives them their meaning.
+protocol BlockCoding {
+  /// Widths in bits of the planes that a code is split into, low bits first.
+  static var planes: [Int] { get }
+  /// f16 numbers per block.
+  static var parameterCount: Int { get }
+  /// Bytes of a block, all in all.
+  static var byteCount: Int { get }
+
+  /// The parameters of a grid that holds `count` (1...32) numbers, each within `tolerance` times the largest
+  /// magnitude; nil when there is none.
+  static func fit(_ w: UnsafePointer<Float>, _ count: Int, _ tolerance: Float) -> BlockParameters?
+  /// The parameters of a grid near finite numbers.
+  static func nearest(_ w: UnsafePointer<Float>, _ count: Int) -> BlockParameters
+  /// The nearest code of number `index` of a block.
+  static func code(_ w: Float, at index: Int, _ parameters: BlockParameters) -> UInt8
+  static func decode(_ code: UInt8, at index: Int, _ parameters: BlockParameters) -> Float
+}
+
+/// What a block stores beside its codes.
+struct BlockParameters: Equatable {
+  var first: Float16
+  var second: Float16 = 0
+}
+
+/// A row of blocks: how codes and parameters lie in memory.
+///
+/// The row is cut into chunks of 8 blocks, and the rest into at most one chunk of 4, one of 2 and one of 1.
+/// In a chunk of m blocks numbers lie in pieces of four, the first piece of each block, then the second piece
+/// of each, ...:
+///
+///     place of number e of block b = (e / 4 * m + b) * 4 + e % 4
+///
+/// so that each 32-bit lane of a vector of 32 bytes holds numbers of one block only. A plane of w bits of a
+/// chunk of n codes takes B = n w / 8 bytes; byte i holds those of places i, i + B, i + 2 B, ..., the first
+/// in the low bits.
+///
+///     planes of chunk 0, planes of chunk 1, ..., parameters of chunk 0, of chunk 1, ...
+///
+/// The parameters of a chunk are the first ones of its m blocks, then the second ones. Numbers past the end
+/// of the row have code 0; activations are zero there.
+struct BlockRow {
+  static let blockSize = 32
+  static let chunkBlocks = 8
+
+  private let coding: any BlockCoding.Type
+  private let columns: Int
+  private let blocks: Int
+  private let codeBytes: Int
+
+  init(_ coding: any BlockCoding.Type, columns: Int) {
+    self.coding = coding
+    self.columns = columns
+    blocks = Self.blockCount(columns)
+    codeBytes = coding.planes.reduce(0, +) * Self.blockSize / 8
+  }
+
+  static func blockCount(_ columns: Int) -> Int { (columns + blockSize - 1) / blockSize }
+
+  /// Calls `body` with the first block of each chunk and their number.
+  private func forEachChunk(_ body: (_ first: Int, _ count: Int) -> Void) {
+    var first = 0
+    while first < blocks {
+      let left = blocks - first
+      let count = [Self.chunkBlocks, 4, 2].first { $0 <= left } ?? 1
+      body(first, count)
+      first += count
+    }
+  }
+
+  func encode(_ row: UnsafePointer<Float>, into bytes: UnsafeMutableRawPointer) {
+    withCodes { codes in
+      forEachChunk { first, count in
+        let parameters = bytes + blocks * codeBytes + first * coding.parameterCount * 2
+        codes.update(repeating: 0)
+        for b in 0..<count {
+          let start = (first + b) * Self.blockSize
+          let (w, size) = (row + start, min(Self.blockSize, columns - start))
+          let p = coding.fit(w, size, BlockFormat.rounding) ?? coding.nearest(w, size)
+          for e in 0..<size { codes[Self.place(e, b, count)] = coding.code(w[e], at: e, p) }
+          parameters.storeBytes(of: p.first, toByteOffset: b * 2, as: Float16.self)
+          if coding.parameterCount > 1 {
+            parameters.storeBytes(of: p.second, toByteOffset: (count + b) * 2, as: Float16.self)
+          }
+        }
+        store(codes, count, bytes + first * codeBytes)
+      }
+    }
+  }
+
+  func decode(_ bytes: UnsafeRawPointer, into row: UnsafeMutablePointer<Float>) {
+    withCodes { codes in
+      forEachChunk { first, count in
+        load(codes, count, bytes + first * codeBytes)
+        let parameters = bytes + blocks * codeBytes + first * coding.parameterCount * 2
+        for b in 0..<count {
+          var p = BlockParameters(first: parameters.loadUnaligned(fromByteOffset: b * 2, as: Float16.self))
+          if coding.parameterCount > 1 {
+            p.second = parameters.loadUnaligned(fromByteOffset: (count + b) * 2, as: Float16.self)
+          }
+          let start = (first + b) * Self.blockSize
+          for e in 0..<min(Self.blockSize, columns - start) {
+            row[start + e] = coding.decode(codes[Self.place(e, b, count)], at: e, p)
+          }
+        }
+      }
+    }
+  }
+
+  @inline(__always)
+  private static func place(_ e: Int, _ b: Int, _ count: Int) -> Int { (e / 4 * count + b) * 4 + e % 4 }
+
+  private func withCodes(_ body: (UnsafeMutableBufferPointer<UInt8>) -> Void) {
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.chunkBlocks * Self.blockSize) { codes in
+      codes.initialize(repeating: 0)
+      body(codes)
+    }
+  }
+
+  /// Splits the codes of a chunk into planes.
+  private func store(
+    _ codes: UnsafeMutableBufferPointer<UInt8>, _ count: Int, _ planes: UnsafeMutableRawPointer
+  ) {
+    forEachPlane(count) { offset, size, width, shift in
+      let plane = (planes + offset).assumingMemoryBound(to: UInt8.self)
+      let mask = UInt8((1 << width) - 1)
+      for field in 0..<8 / width {
+        for i in 0..<size {
+          plane[i] |= (codes[field * size + i] &>> UInt8(shift) & mask) &<< UInt8(field * width)
+        }
+      }
+    }
+  }
+
+  private func load(_ codes: UnsafeMutableBufferPointer<UInt8>, _ count: Int, _ planes: UnsafeRawPointer) {
+    codes.update(repeating: 0)
+    forEachPlane(count) { offset, size, width, shift in
+      let plane = (planes + offset).assumingMemoryBound(to: UInt8.self)
+      let mask = UInt8((1 << width) - 1)
+      for field in 0..<8 / width {
+        for i in 0..<size {
+          codes[field * size + i] |= (plane[i] &>> UInt8(field * width) & mask) &<< UInt8(shift)
+        }
+      }
+    }
+  }
+
+  private func forEachPlane(
+    _ count: Int, _ body: (_ offset: Int, _ size: Int, _ width: Int, _ shift: Int) -> Void
+  ) {
+    var (offset, shift) = (0, 0)
+    for width in coding.planes {
+      let size = count * Self.blockSize * width / 8
+      body(offset, size, width, shift)
+      offset += size
+      shift += width
+    }
+  }
+}
