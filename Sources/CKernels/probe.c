@@ -46,12 +46,22 @@ void ck_cpu_name(char name[49]) {
 
 #else
 
-uint32_t ck_cpu_features(void) {
-#if defined(__ARM_NEON)
-  return CK_FEATURE_NEON;
-#else
-  return 0;
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
+
+uint32_t ck_cpu_features(void) {
+  uint32_t features = 0;
+#if defined(__ARM_NEON)
+  features |= CK_FEATURE_NEON;
+#endif
+#if defined(__ARM_FEATURE_DOTPROD)
+  features |= CK_FEATURE_DOTPROD;
+#elif defined(__aarch64__) && defined(__linux__)
+  if (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) features |= CK_FEATURE_DOTPROD;
+#endif
+  return features;
 }
 
 void ck_cpu_name(char name[49]) { name[0] = 0; }

@@ -22,6 +22,7 @@ enum ck_feature {
   CK_FEATURE_AVX512VNNI = 1 << 7,
   CK_FEATURE_AVX512BF16 = 1 << 8,
   CK_FEATURE_NEON = 1 << 9,
+  CK_FEATURE_DOTPROD = 1 << 10,
 };
 
 /// The features of the processor (and operating system) that this runs on.
@@ -78,6 +79,76 @@ typedef struct {
   size_t x_stride, w_stride, y_stride;
 } ck_linear_f32;
 typedef void ck_linear_f32_function(const ck_linear_f32 *call);
+
+/// As `ck_linear_f32`, with the same bits as on the decoded weights. Rows of w are filled up with zeros to
+/// whole lanes: 16 elements.
+typedef struct {
+  /// 1...16.
+  size_t rows;
+  /// K.
+  size_t inner;
+  size_t n0, n1;
+  const float *x;
+  const uint16_t *w;
+  /// [N] or NULL.
+  const float *bias;
+  float *y;
+  /// Elements from one row to the next.
+  size_t x_stride, w_stride, y_stride;
+} ck_linear_bf16;
+typedef void ck_linear_bf16_function(const ck_linear_bf16 *call);
+
+// Rows in blocks of 32 numbers; their layout is drawn in `linear/blocks.h`.
+
+/// What one call of a product in blocks takes at most.
+enum { CK_BLOCK_ROWS = 32 };
+
+/// Bytes of a row of `inner` numbers that `quantize_rows` has written.
+static inline size_t ck_quantized_row_bytes(size_t inner) {
+  size_t blocks = (inner + 31) / 32, rest = blocks % 8;
+  return blocks * 32 + (blocks / 8 + (rest & 1) + (rest >> 1 & 1) + (rest >> 2)) * 96;
+}
+
+/// Quantizes rows of f32 to int8: per block of 32 numbers, scale = max |x| / 127 and q = round(x / scale),
+/// ties to even; with the sums of q that formats with an offset need. A block of numbers below 2^-119 is
+/// zero; one that holds a NaN or an infinity has such a scale, so that what is made of it shows it.
+///
+/// Bits are the same on all instruction sets.
+typedef struct {
+  size_t rows, inner;
+  const float *x;
+  /// rows of `ck_quantized_row_bytes(inner)` bytes, aligned as floats are.
+  void *q;
+  /// Elements and bytes from one row to the next.
+  size_t x_stride, q_stride;
+} ck_quantize_rows_f32;
+typedef void ck_quantize_rows_f32_function(const ck_quantize_rows_f32 *call);
+
+/// y[s, n] = x[s] . w[n] + bias[n] for n in n0..<n1; x in the form of `quantize_rows`, w in a format of
+/// blocks.
+///
+/// Per chunk of the row (see `linear/blocks.h`) and each of 8 lanes the products are summed in integers, that
+/// sum is multiplied by the scale of w (minus the block's minimum times the sum of x), then by the scale of x
+/// and added to the lane, chunk by chunk; in the end lanes 2 apart are added, then 1 apart, then 4 apart,
+/// then the bias. So bits of an output depend on its own rows alone. Kernels with fused multiply-add agree
+/// with each other bit for bit; the portable one rounds twice per step.
+typedef struct {
+  /// 1...CK_BLOCK_ROWS.
+  size_t rows;
+  /// K.
+  size_t inner;
+  size_t n0, n1;
+  const void *x;
+  const void *w;
+  /// [N] or NULL.
+  const float *bias;
+  float *y;
+  /// Bytes from one row to the next.
+  size_t x_stride, w_stride;
+  /// Elements from one row to the next.
+  size_t y_stride;
+} ck_linear_blocks;
+typedef void ck_linear_blocks_function(const ck_linear_blocks *call);
 
 /// y[s, d] = sum over t of p[s, t] * v[t, d], t in order; the same bits whatever `rows`. With `adds` the sum goes on
 /// from what y holds: two calls over the halves of t give the bits of one over all.

@@ -5,6 +5,7 @@
 
 #define TILE_N 3
 #define TILE_S 2
+#define CALL ck_linear_f32
 #include "linear_tile.h"
 
 TARGET_BEGIN

@@ -5,6 +5,7 @@
 
 #define TILE_N 4
 #define TILE_S 6
+#define CALL ck_linear_f32
 #include "linear_tile.h"
 
 TARGET_BEGIN

@@ -5,6 +5,7 @@
 
 #define TILE_N 2
 #define TILE_S 3
+#define CALL ck_linear_f32
 #include "linear_tile.h"
 
 TARGET_BEGIN

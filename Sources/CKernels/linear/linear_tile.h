@@ -1,18 +1,33 @@
 /// The skinny product in tiles of TILE_N weight rows by up to TILE_S rows of x; include after simd/lanes.h.
+/// CALL is the type of the operands.
 ///
 /// 1. For every TILE_N rows of weights, all rows of x are served in passes of up to TILE_S, so that weights
-///    come from memory once and from the first-level cache afterwards. A single row of x takes one row of weights at
-///    a time: memory then sees one ascending stream, which it serves faster than TILE_N streams side by side.
+///    come from memory once and from the first-level cache afterwards. A single row of x takes one row of
+///    weights at a time: memory then sees one ascending stream, which it serves faster than TILE_N streams
+///    side by side.
 /// 2. A pass keeps TILE_N * TILE_S sums of 16 lanes in registers through the whole of K.
 #pragma once
 
 #include "CKernels.h"
 
+/// WIDTH weights as f32, and the last 1...15 of a row followed by zeros.
+#define LOAD(w) _Generic((w), const float *: reg_load, const uint16_t *: reg_load_bf16)(w)
+#define LOAD_PART(w, count) _Generic((w), const float *: load_part, const uint16_t *: load_filled)(w, count)
+
 TARGET_BEGIN
 
+/// Sixteen weights of a row that is filled up with zeros.
+INLINE lanes load_filled(const uint16_t *w, size_t count) {
+  (void)count;
+  lanes y;
+  UNROLL for (int h = 0; h < REGISTERS; h++) y.r[h] = reg_load_bf16(w + h * WIDTH);
+  return y;
+}
+
 /// Sums of `nrows` weight rows from n by `srows` rows of x from s. The counts are literals at every call.
-INLINE void linear_tile(const ck_linear_f32 *c, size_t n, size_t s, const int nrows, const int srows) {
-  const float *w = c->w + n * c->w_stride, *x = c->x + s * c->x_stride;
+INLINE void linear_tile(const CALL *c, size_t n, size_t s, const int nrows, const int srows) {
+  const __typeof__(*c->w) *w = c->w + n * c->w_stride;
+  const float *x = c->x + s * c->x_stride;
   const size_t w_stride = c->w_stride, x_stride = c->x_stride;
   lanes sum[TILE_N][TILE_S];
   UNROLL for (int i = 0; i < nrows; i++)
@@ -22,7 +37,7 @@ INLINE void linear_tile(const ck_linear_f32 *c, size_t n, size_t s, const int nr
   for (; k + 16 <= c->inner; k += 16) {
     UNROLL for (int h = 0; h < REGISTERS; h++) {
       reg a[TILE_N];
-      UNROLL for (int i = 0; i < nrows; i++) a[i] = reg_load(w + (size_t)i * w_stride + k + h * WIDTH);
+      UNROLL for (int i = 0; i < nrows; i++) a[i] = LOAD(w + (size_t)i * w_stride + k + h * WIDTH);
       UNROLL for (int j = 0; j < srows; j++) {
         reg b = reg_load(x + (size_t)j * x_stride + k + h * WIDTH);
         UNROLL for (int i = 0; i < nrows; i++) sum[i][j].r[h] = reg_fma(a[i], b, sum[i][j].r[h]);
@@ -32,7 +47,7 @@ INLINE void linear_tile(const ck_linear_f32 *c, size_t n, size_t s, const int nr
   const size_t rest = c->inner - k;
   if (rest > 0) {
     UNROLL for (int i = 0; i < nrows; i++) {
-      lanes a = load_part(w + (size_t)i * w_stride + k, rest);
+      lanes a = LOAD_PART(w + (size_t)i * w_stride + k, rest);
       UNROLL for (int j = 0; j < srows; j++) {
         sum[i][j] = lanes_fma(a, load_part(x + (size_t)j * x_stride + k, rest), sum[i][j]);
       }
@@ -46,7 +61,7 @@ INLINE void linear_tile(const ck_linear_f32 *c, size_t n, size_t s, const int nr
   }
 }
 
-INLINE void linear_pass(const ck_linear_f32 *c, size_t n, size_t s, const int nrows, size_t srows) {
+INLINE void linear_pass(const CALL *c, size_t n, size_t s, const int nrows, size_t srows) {
   switch (srows) {
     case 1: linear_tile(c, n, s, nrows, 1); break;
 #if TILE_S >= 2
@@ -67,7 +82,7 @@ INLINE void linear_pass(const ck_linear_f32 *c, size_t n, size_t s, const int nr
   }
 }
 
-INLINE void linear(const ck_linear_f32 *c) {
+INLINE void linear(const CALL *c) {
   const size_t parts = (c->rows + TILE_S - 1) / TILE_S;
   size_t n = c->n0;
   if (c->rows == 1) {

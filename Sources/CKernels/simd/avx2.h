@@ -18,6 +18,10 @@ TARGET_BEGIN
 INLINE reg reg_zero(void) { return _mm256_setzero_ps(); }
 INLINE reg reg_set(float a) { return _mm256_set1_ps(a); }
 INLINE reg reg_load(const float *p) { return _mm256_loadu_ps(p); }
+/// bf16 widened to f32.
+INLINE reg reg_load_bf16(const uint16_t *p) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));
+}
 INLINE void reg_store(float *p, reg a) { _mm256_storeu_ps(p, a); }
 INLINE reg reg_add(reg a, reg b) { return _mm256_add_ps(a, b); }
 INLINE reg reg_sub(reg a, reg b) { return _mm256_sub_ps(a, b); }

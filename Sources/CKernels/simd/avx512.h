@@ -18,6 +18,11 @@ TARGET_BEGIN
 INLINE reg reg_zero(void) { return _mm512_setzero_ps(); }
 INLINE reg reg_set(float a) { return _mm512_set1_ps(a); }
 INLINE reg reg_load(const float *p) { return _mm512_loadu_ps(p); }
+/// bf16 widened to f32.
+INLINE reg reg_load_bf16(const uint16_t *p) {
+  return _mm512_castsi512_ps(
+      _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16));
+}
 INLINE void reg_store(float *p, reg a) { _mm512_storeu_ps(p, a); }
 INLINE reg reg_add(reg a, reg b) { return _mm512_add_ps(a, b); }
 INLINE reg reg_sub(reg a, reg b) { return _mm512_sub_ps(a, b); }

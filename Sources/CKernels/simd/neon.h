@@ -15,6 +15,8 @@ typedef struct { reg r[REGISTERS]; } lanes;
 INLINE reg reg_zero(void) { return vdupq_n_f32(0); }
 INLINE reg reg_set(float a) { return vdupq_n_f32(a); }
 INLINE reg reg_load(const float *p) { return vld1q_f32(p); }
+/// bf16 widened to f32.
+INLINE reg reg_load_bf16(const uint16_t *p) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
 INLINE void reg_store(float *p, reg a) { vst1q_f32(p, a); }
 INLINE reg reg_add(reg a, reg b) { return vaddq_f32(a, b); }
 INLINE reg reg_sub(reg a, reg b) { return vsubq_f32(a, b); }

@@ -56,6 +56,9 @@ extension MicroKernel: CustomStringConvertible {
 /// The C function types of kernel families.
 enum MicroKernelType {
   typealias Linear = @convention(c) (UnsafePointer<ck_linear_f32>) -> Void
+  typealias LinearBF16 = @convention(c) (UnsafePointer<ck_linear_bf16>) -> Void
+  typealias LinearBlocks = @convention(c) (UnsafePointer<ck_linear_blocks>) -> Void
+  typealias QuantizeRows = @convention(c) (UnsafePointer<ck_quantize_rows_f32>) -> Void
   typealias WeightedSum = @convention(c) (UnsafePointer<ck_weighted_sum_f32>) -> Void
   typealias Map = @convention(c) (Int, UnsafePointer<Float>, UnsafeMutablePointer<Float>) -> Void
   typealias Maximum = @convention(c) (Int, UnsafePointer<Float>) -> Float

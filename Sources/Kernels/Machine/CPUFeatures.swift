@@ -18,6 +18,7 @@ public struct CPUFeatures: OptionSet, Sendable, Hashable {
   public static let avx512vnni = CPUFeatures(CK_FEATURE_AVX512VNNI)
   public static let avx512bf16 = CPUFeatures(CK_FEATURE_AVX512BF16)
   public static let neon = CPUFeatures(CK_FEATURE_NEON)
+  public static let dotprod = CPUFeatures(CK_FEATURE_DOTPROD)
 
   /// The features of this machine.
   public static let current = CPUFeatures(rawValue: ck_cpu_features())
@@ -26,7 +27,7 @@ public struct CPUFeatures: OptionSet, Sendable, Hashable {
     (.avx2, "avx2"), (.fma, "fma"), (.f16c, "f16c"), (.avx512f, "avx512f"), (.avx512bw, "avx512bw"),
     (.avx512vl, "avx512vl"), (.avx512dq, "avx512dq"), (.avx512vnni, "avx512vnni"),
     (.avx512bf16, "avx512bf16"),
-    (.neon, "neon"),
+    (.neon, "neon"), (.dotprod, "dotprod"),
   ]
 
   /// Their usual lower-case names.

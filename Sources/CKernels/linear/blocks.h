@@ -1,0 +1,71 @@
+/// Rows of numbers in blocks: quantized activations, and weights in the formats q8b32, q6b16, q5b32, q4b32.
+///
+/// A row of K numbers is cut into blocks of 32, the last one filled up; the blocks into chunks of 8, and the
+/// rest, where there is one, into at most one chunk of 4, one of 2 and one of 1, in this order. In a chunk of
+/// m blocks numbers lie in pieces of four: the first piece of each block, then the second piece of each, ...
+///
+///     place of number e of block b = (e / 4 * m + b) * 4 + e % 4
+///
+/// So in every vector of 32 bytes the 32-bit lane l holds numbers of block l % m alone: what instructions of
+/// 8-bit products add up in a lane has one scale, and 8 scales are applied at once.
+///
+/// Codes of fewer than 8 bits are split into planes: a plane of w bits of n codes takes B = n w / 8 bytes,
+/// and byte i holds those of places i, i + B, i + 2 B, ..., the first in the low bits.
+///
+///     row of weights:      planes of chunk 0, planes of chunk 1, ..., parameters of chunk 0, of chunk 1, ...
+///     chunk of activations: 32 m int8 | 8 scales f32 | 8 sums f32 | 8 sums f32 of the second halves
+///
+/// | format | code -> weight | planes, low bits first | parameters of a chunk (f16)                   |
+/// |--------|----------------|------------------------|-----------------------------------------------|
+/// | q8b32  | d q            | 8 (two's complement)   | m times d                                     |
+/// | q6b16  | d (q - 32)     | 4, 2                   | m times d of numbers 0-15, m times d of 16-31 |
+/// | q5b32  | d (q - 16)     | 4, 1                   | m times d                                     |
+/// | q4b32  | d q - minimum  | 4                      | m times d, m times minimum                    |
+///
+/// Scales and sums of activations are those of a lane: that of block l % m, and the sum of what the lane
+/// holds in all vectors, in those of the second half of the chunk (numbers 16-31 of its blocks). A chunk of
+/// one block is one vector, whose lanes 4-7 hold the second half.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "CKernels.h"
+
+enum { BLOCK = 32, CHUNK_BLOCKS = 8, CHUNK_LANES = 8 };
+
+typedef enum { Q8B32, Q6B16, Q5B32, Q4B32 } block_format;
+
+/// Bytes of a block's codes.
+static inline size_t code_bytes(block_format f) {
+  switch (f) {
+    case Q8B32: return 32;
+    case Q6B16: return 24;
+    case Q5B32: return 20;
+    case Q4B32: return 16;
+  }
+}
+
+/// Bytes of a block's parameters.
+static inline size_t parameter_bytes(block_format f) { return f == Q8B32 || f == Q5B32 ? 2 : 4; }
+
+/// What is subtracted from a code.
+static inline int code_offset(block_format f) { return f == Q6B16 ? 32 : f == Q5B32 ? 16 : 0; }
+
+/// A chunk of a row of weights, and of rows of activations that it is multiplied with.
+typedef struct {
+  const uint8_t *planes, *parameters, *x;
+  size_t x_stride, rows;
+} chunk;
+
+static inline size_t row_blocks(size_t inner) { return (inner + BLOCK - 1) / BLOCK; }
+
+/// Blocks of the next chunk when `blocks` are left.
+static inline size_t chunk_blocks(size_t blocks) {
+  return blocks >= 8 ? 8 : blocks >= 4 ? 4 : blocks >= 2 ? 2 : 1;
+}
+
+/// Bytes of a chunk of m blocks of activations, and where its parts begin.
+static inline size_t chunk_bytes(size_t m) { return 32 * m + 96; }
+static inline size_t scales_at(size_t m) { return 32 * m; }
+static inline size_t sums_at(size_t m) { return 32 * m + 32; }
+static inline size_t second_sums_at(size_t m) { return 32 * m + 64; }

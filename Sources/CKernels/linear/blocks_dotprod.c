@@ -1,0 +1,137 @@
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#include <string.h>
+
+#include "blocks.h"
+
+#define TARGET_BEGIN \
+  _Pragma("clang attribute push(__attribute__((target(\"dotprod\"))), apply_to = function)")
+#define TARGET_END _Pragma("clang attribute pop")
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("clang loop unroll(full)")
+
+TARGET_BEGIN
+
+typedef struct { float32x4_t low, high; } lane8;
+
+INLINE lane8 lane8_zero(void) { return (lane8){vdupq_n_f32(0), vdupq_n_f32(0)}; }
+
+/// Two apart, one apart, four apart.
+INLINE float lane8_total(lane8 a) {
+  const float32x2_t p = vadd_f32(vget_low_f32(a.low), vget_high_f32(a.low));
+  const float32x2_t q = vadd_f32(vget_low_f32(a.high), vget_high_f32(a.high));
+  const float32x2_t s = vpadd_f32(p, q);
+  return vget_lane_f32(s, 0) + vget_lane_f32(s, 1);
+}
+
+INLINE void lane8_totals(const lane8 *a, float total[4]) {
+  for (int i = 0; i < 4; i++) total[i] = lane8_total(a[i]);
+}
+
+/// The first `bytes` bytes at p, again and again.
+INLINE uint8x16_t load_repeated(const uint8_t *p, const int bytes) {
+  uint64_t word = 0;
+  if (bytes >= 16) return vld1q_u8(p);
+  memcpy(&word, p, (size_t)bytes);
+  if (bytes == 8) return vreinterpretq_u8_u64(vdupq_n_u64(word));
+  return vreinterpretq_u8_u32(vdupq_n_u32((uint32_t)word));
+}
+
+/// Sixteen bytes i of the `bits`-wide plane of a chunk of m blocks, their fields moved to bit `at`.
+INLINE uint8x16_t plane(const uint8_t *p, const int m, const int i, const int bits, const int at) {
+  const int bytes = 4 * m * bits, count = bytes < 16 ? 16 / bytes : 1, vectors = bytes < 16 ? 1 : bytes / 16;
+  uint8x16_t v = bytes < 16 ? load_repeated(p, bytes) : vld1q_u8(p + i % vectors * 16);
+  int8_t shift[16];
+  UNROLL for (int k = 0; k < 16; k++) shift[k] = (int8_t)-((i / vectors * count + k * count / 16) * bits);
+  v = vandq_u8(vshlq_u8(v, vld1q_s8(shift)), vdupq_n_u8((uint8_t)((1 << bits) - 1)));
+  return at == 0 ? v : vshlq_u8(v, vdupq_n_s8((int8_t)at));
+}
+
+/// Sixteen codes i of a chunk.
+INLINE int8x16_t codes(const block_format f, const int m, const int i, const uint8_t *planes) {
+  if (f == Q8B32) return vld1q_s8((const int8_t *)planes + 16 * i);
+  uint8x16_t v = plane(planes, m, i, 4, 0);
+  if (f == Q6B16) v = vorrq_u8(v, plane(planes + 16 * m, m, i, 2, 4));
+  if (f == Q5B32) v = vorrq_u8(v, plane(planes + 16 * m, m, i, 1, 4));
+  return vreinterpretq_s8_u8(v);
+}
+
+/// m numbers in f16, one per lane, again and again.
+INLINE lane8 load_halves(const uint8_t *p, const int m) {
+  uint16_t bits[8];
+  UNROLL for (int l = 0; l < 8; l++) memcpy(bits + l, p + l % m * 2, 2);
+  const float16x8_t h = vreinterpretq_f16_u16(vld1q_u16(bits));
+  return (lane8){vcvt_f32_f16(vget_low_f16(h)), vcvt_f32_f16(vget_high_f16(h))};
+}
+
+typedef struct { int32x4_t low, high; } sum8;
+
+/// Sums over vectors first..<end of codes by activations.
+INLINE sum8 dot(const int first, const int end, const int8x16_t *code, const uint8_t *x) {
+  const int8_t *q = (const int8_t *)x;
+  sum8 sum = {vdupq_n_s32(0), vdupq_n_s32(0)};
+  UNROLL for (int j = first; j < end; j++) {
+    sum.low = vdotq_s32(sum.low, code[2 * j], vld1q_s8(q + 32 * j));
+    sum.high = vdotq_s32(sum.high, code[2 * j + 1], vld1q_s8(q + 32 * j + 16));
+  }
+  return sum;
+}
+
+/// Four lanes of what a chunk contributes.
+INLINE float32x4_t scaled(
+    const block_format f, int32x4_t dot, int32x4_t second_dot, float32x4_t sum, float32x4_t second_sum,
+    float32x4_t first, float32x4_t second) {
+  const float32x4_t offset = vdupq_n_f32((float)code_offset(f));
+  float32x4_t t = vcvtq_f32_s32(dot), y;
+  if (f == Q6B16) {
+    t = vfmsq_f32(t, offset, vsubq_f32(sum, second_sum));
+    y = vmulq_f32(t, first);
+    return vfmaq_f32(y, vfmsq_f32(vcvtq_f32_s32(second_dot), offset, second_sum), second);
+  }
+  if (f == Q5B32) t = vfmsq_f32(t, offset, sum);
+  y = vmulq_f32(t, first);
+  return f == Q4B32 ? vfmsq_f32(y, second, sum) : y;
+}
+
+INLINE void add_chunk(const block_format f, const int m, const chunk part, lane8 *lanes) {
+  int8x16_t code[2 * CHUNK_BLOCKS];
+  UNROLL for (int i = 0; i < 2 * m; i++) code[i] = codes(f, m, i, part.planes);
+  const lane8 first = load_halves(part.parameters, m);
+  const lane8 second = parameter_bytes(f) == 4 ? load_halves(part.parameters + 2 * m, m) : first;
+  const uint8_t *x = part.x;
+  for (size_t s = 0; s < part.rows; s++, x += part.x_stride) {
+    const float *scale = (const float *)(x + scales_at((size_t)m));
+    const float *sum = (const float *)(x + sums_at((size_t)m));
+    const float *second_sum = (const float *)(x + second_sums_at((size_t)m));
+    sum8 a, b = {vdupq_n_s32(0), vdupq_n_s32(0)};
+    if (f == Q6B16 && m > 1) {
+      a = dot(0, m / 2, code, x);
+      b = dot(m / 2, m, code, x);
+    } else {
+      a = dot(0, m, code, x);
+      // One vector holds both halves of a block.
+      if (f == Q6B16) {
+        b.high = a.high;
+        a.high = vdupq_n_s32(0);
+      }
+    }
+    const float32x4_t low =
+        scaled(f, a.low, b.low, vld1q_f32(sum), vld1q_f32(second_sum), first.low, second.low);
+    const float32x4_t high =
+        scaled(f, a.high, b.high, vld1q_f32(sum + 4), vld1q_f32(second_sum + 4), first.high, second.high);
+    lanes[s].low = vfmaq_f32(lanes[s].low, low, vld1q_f32(scale));
+    lanes[s].high = vfmaq_f32(lanes[s].high, high, vld1q_f32(scale + 4));
+  }
+}
+
+TARGET_END
+
+#include "blocks_tile.h"
+
+TARGET_BEGIN
+void q8b32_linear__dotprod(const ck_linear_blocks *call) { linear(Q8B32, call); }
+void q6b16_linear__dotprod(const ck_linear_blocks *call) { linear(Q6B16, call); }
+void q5b32_linear__dotprod(const ck_linear_blocks *call) { linear(Q5B32, call); }
+void q4b32_linear__dotprod(const ck_linear_blocks *call) { linear(Q4B32, call); }
+TARGET_END
+#endif

@@ -1,0 +1,105 @@
+#include <string.h>
+
+#include "blocks.h"
+
+#pragma STDC FP_CONTRACT OFF
+
+/// The f16 at p.
+static float half_at(const uint8_t *p) {
+  uint16_t bits;
+  memcpy(&bits, p, 2);
+  const uint32_t sign = (uint32_t)(bits & 0x8000) << 16, exponent = bits >> 10 & 31, fraction = bits & 0x3ff;
+  union {
+    uint32_t bits;
+    float number;
+  } u;
+  if (exponent == 0) {
+    u.number = (float)fraction * 0x1p-24f;
+    u.bits |= sign;
+  } else {
+    u.bits = sign | (exponent == 31 ? 255 : exponent + 112) << 23 | fraction << 13;
+  }
+  return u.number;
+}
+
+/// The codes of a chunk by place.
+static void read_codes(block_format f, size_t m, const uint8_t *planes, uint8_t *code) {
+  static const uint8_t widths[][2] = {
+      [Q8B32] = {8, 0}, [Q6B16] = {4, 2}, [Q5B32] = {4, 1}, [Q4B32] = {4, 0}};
+  const size_t count = 32 * m;
+  memset(code, 0, count);
+  for (size_t plane = 0, shift = 0; plane < 2; plane++) {
+    const size_t width = widths[f][plane], bytes = count * width / 8;
+    for (size_t i = 0; width > 0 && i < count; i++) {
+      code[i] |= (planes[i % bytes] >> (i / bytes * width) & ((1 << width) - 1)) << shift;
+    }
+    shift += width;
+    planes += bytes;
+  }
+}
+
+/// Sums of products of codes and activations over the lanes of one half of a chunk.
+static void dots(block_format f, size_t m, size_t half, const uint8_t *code, const int8_t *x, float *sum) {
+  int32_t lane[CHUNK_LANES] = {0};
+  for (size_t i = 16 * m * half; i < 16 * m * (half + 1); i++) {
+    lane[i / 4 % CHUNK_LANES] += (f == Q8B32 ? (int8_t)code[i] : (int)code[i]) * x[i];
+  }
+  for (size_t l = 0; l < CHUNK_LANES; l++) sum[l] = (float)lane[l];
+}
+
+/// Adds the products of one chunk to the lanes of an output.
+static void add_chunk(
+    block_format f, size_t m, const uint8_t *code, const uint8_t *parameters, const uint8_t *x, float *lane) {
+  const int8_t *q = (const int8_t *)x;
+  const float *scale = (const float *)(x + scales_at(m));
+  const float *sum = (const float *)(x + sums_at(m)), *second_sum = (const float *)(x + second_sums_at(m));
+  const float offset = (float)code_offset(f);
+  float dot[2][CHUNK_LANES];
+  for (size_t half = 0; half < 2; half++) {
+    dots(f, m, half, code, q, dot[half]);
+    for (size_t l = 0; l < CHUNK_LANES; l++) {
+      dot[half][l] -= offset * (half == 0 ? sum[l] - second_sum[l] : second_sum[l]);
+    }
+  }
+  for (size_t l = 0; l < CHUNK_LANES; l++) {
+    const float first = half_at(parameters + l % m * 2);
+    const float second = parameter_bytes(f) == 2 ? 0 : half_at(parameters + (m + l % m) * 2);
+    float y = (dot[0][l] + dot[1][l]) * first;
+    if (f == Q6B16) y = dot[0][l] * first + dot[1][l] * second;
+    if (f == Q4B32) y -= second * sum[l];
+    lane[l] += y * scale[l];
+  }
+}
+
+/// Lanes added 2 apart, then 1 apart, then 4 apart.
+static float total(const float *lane) {
+  float pair[4];
+  for (size_t i = 0; i < 4; i++) pair[i] = lane[i / 2 * 4 + i % 2] + lane[i / 2 * 4 + i % 2 + 2];
+  return (pair[0] + pair[1]) + (pair[2] + pair[3]);
+}
+
+static void linear(const ck_linear_blocks *c, block_format f) {
+  const size_t blocks = row_blocks(c->inner);
+  for (size_t n = c->n0; n < c->n1; n++) {
+    float lanes[CK_BLOCK_ROWS][CHUNK_LANES] = {{0}};
+    const uint8_t *planes = (const uint8_t *)c->w + n * c->w_stride;
+    const uint8_t *parameters = planes + blocks * code_bytes(f), *x = c->x;
+    for (size_t first = 0, m; first < blocks; first += m) {
+      uint8_t code[CHUNK_BLOCKS * BLOCK];
+      m = chunk_blocks(blocks - first);
+      read_codes(f, m, planes, code);
+      for (size_t s = 0; s < c->rows; s++) add_chunk(f, m, code, parameters, x + s * c->x_stride, lanes[s]);
+      planes += m * code_bytes(f);
+      parameters += m * parameter_bytes(f);
+      x += chunk_bytes(m);
+    }
+    for (size_t s = 0; s < c->rows; s++) {
+      c->y[s * c->y_stride + n] = total(lanes[s]) + (c->bias ? c->bias[n] : 0.0f);
+    }
+  }
+}
+
+void q8b32_linear__portable(const ck_linear_blocks *call) { linear(call, Q8B32); }
+void q6b16_linear__portable(const ck_linear_blocks *call) { linear(call, Q6B16); }
+void q5b32_linear__portable(const ck_linear_blocks *call) { linear(call, Q5B32); }
+void q4b32_linear__portable(const ck_linear_blocks *call) { linear(call, Q4B32); }

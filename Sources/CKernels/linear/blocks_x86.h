@@ -1,0 +1,165 @@
+/// What AVX2 and AVX-512 kernels of products in blocks share: planes, parameters and lanes in 256-bit
+/// registers. Include after TARGET_BEGIN and TARGET_END are defined.
+#pragma once
+#include <immintrin.h>
+#include <string.h>
+
+#include "blocks.h"
+
+#define INLINE static inline __attribute__((always_inline))
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL
+#endif
+
+TARGET_BEGIN
+
+typedef __m256 lane8;
+
+/// Zeros that the compiler does not see through, or it would make loops that store them into calls of memset.
+INLINE lane8 lane8_zero(void) {
+  lane8 zero = _mm256_setzero_ps();
+  __asm__("" : "+x"(zero));
+  return zero;
+}
+
+INLINE float lane8_total(lane8 a) {
+  a = _mm256_add_ps(a, _mm256_permute_ps(a, 0x4e));
+  a = _mm256_add_ps(a, _mm256_permute_ps(a, 0xb1));
+  return _mm_cvtss_f32(_mm_add_ss(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1)));
+}
+
+/// The totals of four vectors, each with the bits of `lane8_total`.
+INLINE void lane8_totals(const lane8 *a, float total[4]) {
+  // Two apart: 0+2 and 1+3 of a pair of vectors, interleaved.
+  const lane8 p = _mm256_add_ps(_mm256_unpacklo_ps(a[0], a[1]), _mm256_unpackhi_ps(a[0], a[1]));
+  const lane8 q = _mm256_add_ps(_mm256_unpacklo_ps(a[2], a[3]), _mm256_unpackhi_ps(a[2], a[3]));
+  // One apart, then four apart.
+  const lane8 s = _mm256_add_ps(_mm256_shuffle_ps(p, q, 0x44), _mm256_shuffle_ps(p, q, 0xee));
+  _mm_storeu_ps(total, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
+}
+
+INLINE __m256i load256(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
+
+/// The first `bytes` bytes at p, again and again.
+INLINE __m256i load_repeated(const uint8_t *p, const int bytes) {
+  uint64_t word = 0;
+  switch (bytes) {
+    case 16: return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p));
+    case 8: memcpy(&word, p, 8); return _mm256_set1_epi64x((long long)word);
+    case 4: memcpy(&word, p, 4); return _mm256_set1_epi32((int)word);
+    default: return load256(p);
+  }
+}
+
+/// Vector j of the `bits`-wide plane of a chunk of m blocks, its fields moved to bit `at` of every byte.
+INLINE __m256i plane(const uint8_t *p, const int m, const int j, const int bits, const int at) {
+  const int bytes = 4 * m * bits;
+  const __m256i mask = _mm256_set1_epi8((char)(((1 << bits) - 1) << at));
+  if (bytes >= 32) {
+    const int vectors = bytes / 32, shift = j / vectors * bits - at;
+    __m256i v = load256(p + j % vectors * 32);
+    if (shift > 0) v = _mm256_srli_epi16(v, shift);
+    if (shift < 0) v = _mm256_slli_epi16(v, -shift);
+    return _mm256_and_si256(v, mask);
+  }
+  // A vector is several fields of the same few bytes.
+  const int first = j * (32 / bytes) * bits;
+  __m256i v = load_repeated(p, bytes);
+  switch (bytes) {
+    case 16: v = _mm256_srlv_epi64(v, _mm256_setr_epi64x(first, first, first + bits, first + bits)); break;
+    case 8:
+      v = _mm256_srlv_epi64(v, _mm256_setr_epi64x(first, first + bits, first + 2 * bits, first + 3 * bits));
+      break;
+    default:
+      v = _mm256_srlv_epi32(
+          v, _mm256_add_epi32(
+                 _mm256_set1_epi32(first),
+                 _mm256_mullo_epi32(_mm256_set1_epi32(bits), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))));
+  }
+  v = _mm256_and_si256(v, _mm256_set1_epi8((char)((1 << bits) - 1)));
+  return at == 0 ? v : _mm256_slli_epi16(v, at);
+}
+
+/// Vector j of the codes of a chunk.
+INLINE __m256i codes(const block_format f, const int m, const int j, const uint8_t *planes) {
+  switch (f) {
+    case Q8B32: return load256(planes + 32 * j);
+    case Q6B16: return _mm256_or_si256(plane(planes, m, j, 4, 0), plane(planes + 16 * m, m, j, 2, 4));
+    case Q5B32: return _mm256_or_si256(plane(planes, m, j, 4, 0), plane(planes + 16 * m, m, j, 1, 4));
+    case Q4B32: return plane(planes, m, j, 4, 0);
+  }
+}
+
+/// m numbers in f16, one per lane, again and again.
+INLINE lane8 load_halves(const uint8_t *p, const int m) {
+  uint64_t word = 0;
+  switch (m) {
+    case 8: return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+    case 4: memcpy(&word, p, 8); return _mm256_cvtph_ps(_mm_set1_epi64x((long long)word));
+    case 2: memcpy(&word, p, 4); return _mm256_cvtph_ps(_mm_set1_epi32((int)word));
+    default: memcpy(&word, p, 2); return _mm256_cvtph_ps(_mm_set1_epi16((short)word));
+  }
+}
+
+/// Scales of the lanes in the first and in the second half of a chunk, and minima.
+typedef struct { lane8 first, second; } parameters8;
+
+INLINE parameters8 load_parameters(const block_format f, const int m, const uint8_t *p) {
+  parameters8 y = {load_halves(p, m), _mm256_setzero_ps()};
+  if (parameter_bytes(f) == 4) y.second = load_halves(p + 2 * m, m);
+  return y;
+}
+
+/// Sums over vectors first..<end of codes by activations, per lane.
+typedef __m256i dot_function(
+    const block_format f, const int first, const int end, const __m256i *code, const uint8_t *x);
+
+/// Adds what a chunk contributes to lanes: `dot` holds the sums of codes by activations of its first and
+/// second half, or of both in dot[0] for formats with one scale per block. `offset` is what codes are too
+/// large by.
+INLINE lane8 add_scaled(
+    const block_format f, const int m, const int offset, const __m256i *dot, const parameters8 p,
+    const uint8_t *x, const lane8 lanes) {
+  const lane8 sum = _mm256_loadu_ps((const float *)(x + sums_at((size_t)m)));
+  const lane8 scale = _mm256_loadu_ps((const float *)(x + scales_at((size_t)m)));
+  lane8 t = _mm256_cvtepi32_ps(dot[0]), y;
+  if (f == Q6B16) {
+    const lane8 by = _mm256_set1_ps((float)offset);
+    const lane8 second = _mm256_loadu_ps((const float *)(x + second_sums_at((size_t)m)));
+    t = _mm256_fnmadd_ps(by, _mm256_sub_ps(sum, second), t);
+    y = _mm256_mul_ps(t, p.first);
+    y = _mm256_fmadd_ps(_mm256_fnmadd_ps(by, second, _mm256_cvtepi32_ps(dot[1])), p.second, y);
+  } else {
+    if (offset != 0) t = _mm256_fnmadd_ps(_mm256_set1_ps((float)offset), sum, t);
+    y = _mm256_mul_ps(t, p.first);
+    if (f == Q4B32) y = _mm256_fnmadd_ps(p.second, sum, y);
+  }
+  return _mm256_fmadd_ps(y, scale, lanes);
+}
+
+/// Adds the products of m vectors of codes.
+INLINE void add_products(
+    const block_format f, const int m, const int offset, dot_function *const dot, const __m256i *code,
+    const chunk part, lane8 *lanes) {
+  const parameters8 p = load_parameters(f, m, part.parameters);
+  const uint8_t *x = part.x;
+  for (size_t s = 0; s < part.rows; s++, x += part.x_stride) {
+    __m256i sum[2];
+    if (f == Q6B16 && m > 1) {
+      sum[0] = dot(f, 0, m / 2, code, x);
+      sum[1] = dot(f, m / 2, m, code, x);
+    } else if (f == Q6B16) {
+      // One vector holds both halves of a block.
+      const __m256i both = dot(f, 0, 1, code, x), zero = _mm256_setzero_si256();
+      sum[0] = _mm256_blend_epi32(both, zero, 0xf0);
+      sum[1] = _mm256_blend_epi32(both, zero, 0x0f);
+    } else {
+      sum[0] = dot(f, 0, m, code, x);
+    }
+    lanes[s] = add_scaled(f, m, offset, sum, p, x, lanes[s]);
+  }
+}
+
+TARGET_END
