@@ -38,6 +38,10 @@ extension Sample {
     Sample("dequantize_linear", [codes(2, 6), ramp(2, 3, offset: 1)], ["block_size": .int(2)]),
     Sample("dequantize_linear", [codes(4, 3), ramp(4), codes(4)], ["axis": .int(0)]),
     Sample("dynamic_quantize_linear", [ramp(2, 3)], results: 3),
+    Sample("pack_blocks", [ramp(3, 70)], ["format": .string("q8b32")], isSymbolic: false),
+    Sample("pack_blocks", [ramp(3, 70)], ["format": .string("bf16")], isSymbolic: false),
+    Sample(
+      "unpack_blocks", [codes(3, 64)], ["format": .string("q4b32"), "columns": .int(70)], isSymbolic: false),
     nbits(4, columns: 40, depth: 96, zeros: nil),
     nbits(4, columns: 40, depth: 80, zeros: codes(40, 2)),
     nbits(2, columns: 5, depth: 64, zeros: ramp(5, 2)),

@@ -14,6 +14,8 @@ enum QuantizationKernels {
         saturates: $0.bool("saturate", default: true))
     },
     KernelEntry("dynamic_quantize_linear") { _ in DynamicQuantizeLinearKernel() },
+    PackBlocksKernel.entry,
+    UnpackBlocksKernel.entry,
     MatMulNBitsKernel.entry,
     GatherBlockQuantizedKernel.entry,
   ]

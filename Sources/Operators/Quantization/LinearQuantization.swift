@@ -108,7 +108,8 @@ enum QuantizationRules {
 /// Operators that map between numbers and small codes.
 enum QuantizationOperators {
   static let all: [any Operator] = [
-    QuantizeLinear(), DequantizeLinear(), DynamicQuantizeLinear(), QLinearMatMul(), MatMulNBits(),
+    QuantizeLinear(), DequantizeLinear(), DynamicQuantizeLinear(), QLinearMatMul(), PackBlocks(),
+    UnpackBlocks(), MatMulNBits(),
     GatherBlockQuantized(),
   ]
 }
