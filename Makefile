@@ -74,7 +74,7 @@ conformance: setup $(NODE_TESTS)/manifest.json
 bench: ## For numbers: decoding against ONNX Runtime on the same graph, in turns. ROUNDS=5
 bench: setup build gemma $(CACHE)/venv/.check
 	@make -s MODEL=$(GEMMA) $(CACHE)/gemma-3-270m.plan
-	$(PYTHON) Benchmarks/decode_vs_ort.py --tandem $(TANDEM) --rounds $(or $(ROUNDS),5) \
+	$(PYTHON) Benchmarks/tandem_vs_ort.py --tandem $(TANDEM) --rounds $(or $(ROUNDS),5) \
 	  $(CACHE)/gemma-3-270m.plan $(GEMMA)/model.onnx
 
 proto: ## After a change to a .proto file: the C code in CONNX and CPlan (needs protobuf-c-compiler).

@@ -101,6 +101,36 @@ def measure(options):
     }
 
 
+def bench(options):
+    """Speed as `tandem bench` measures it: a prompt of P synthetic tokens, then N tokens after a prompt of one."""
+    start = time.perf_counter()
+    decoder = Decoder(options.model, options.threads)
+    load_ms = 1000 * (time.perf_counter() - start)
+    vocabulary = decoder.session.get_outputs()[0].shape[-1]
+    prompt = [(7919 * index + 1) % vocabulary for index in range(options.p)]
+    decoder.step(prompt)  # allocates
+    decoder.reset()
+    start = time.perf_counter()
+    decoder.step(prompt)
+    prefill = time.perf_counter() - start
+    decoder.reset()
+    token = decoder.step([1])
+    for _ in range(3):
+        token = decoder.step([token])
+    start = time.perf_counter()
+    for _ in range(options.n):
+        token = decoder.step([token])
+    decode = time.perf_counter() - start
+    return {
+        "engine": f"onnxruntime {ort.__version__}",
+        "threads": options.threads,
+        "load_ms": load_ms,
+        "prefill_tokens_per_second": options.p / prefill,
+        "decode_tokens_per_second": options.n / decode,
+        "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("model", type=Path, help="a decoder with cache inputs; tokenizer.json lies beside it")
@@ -109,14 +139,15 @@ def main():
         "--ids", type=lambda text: [int(word) for word in text.split(",")], help="token ids instead, 2,818,5279"
     )
     parser.add_argument("-n", type=int, default=64, help="new tokens")
+    parser.add_argument("-p", type=int, default=0, help="measure with a prompt of so many synthetic tokens, no text")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
-    report = measure(options)
+    report = bench(options) if options.p else measure(options)
     if options.json:
         print(json.dumps(report))
     else:
-        print(report["text"] or report["generated_ids"])
+        print(report.get("text") or report.get("generated_ids", ""))
         print(
             f"{report['engine']}, {options.threads} threads: load {report['load_ms']:.0f} ms, "
             f"prefill {report['prefill_tokens_per_second']:.1f}, decode {report['decode_tokens_per_second']:.1f} tokens/s, "
