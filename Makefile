@@ -23,7 +23,7 @@ NODE_TESTS := $(CACHE)/node-tests
 # Where the tests look for the ONNX backend tests.
 export TANDEM_NODE_TESTS := $(CURDIR)/$(NODE_TESTS)
 
-.PHONY: run build setup venv gemma gemma-exports verify test conformance bench proto format lint clean help
+.PHONY: run build setup venv gemma gemma-exports verify test conformance zoo-matrix bench proto format lint clean help
 
 run: ## The main job: fetch and export Gemma 3 270M once, compile it once, write text. PROMPT="..." TOKENS=64
 run: setup build
@@ -71,11 +71,15 @@ conformance: ## After a change to an operator: only the ONNX backend node tests.
 conformance: setup $(NODE_TESTS)/manifest.json
 	@swift test --filter Conformance
 
-bench: ## For numbers: decoding against ONNX Runtime on the same graph, in turns. ROUNDS=5
+zoo-matrix: ## What is recognized in the exports of every family and exporter, as the README shows it.
+zoo-matrix: setup build
+	@python3 Tests/Fixtures/zoo/matrix.py --tandem $(TANDEM) $(wildcard $(CACHE)/gemma-3-270m-exports)
+
+bench: ## For numbers: prefill and decoding beside ONNX Runtime, in turns, on the same and on filled exports. ROUNDS=5
 bench: setup build gemma $(CACHE)/venv/.check
 	@make -s MODEL=$(GEMMA) $(CACHE)/gemma-3-270m.plan
 	$(PYTHON) Benchmarks/tandem_vs_ort.py --tandem $(TANDEM) --rounds $(or $(ROUNDS),5) \
-	  $(CACHE)/gemma-3-270m.plan $(GEMMA)/model.onnx
+	  $(CACHE)/gemma-3-270m.plan $(GEMMA)/model.onnx $(foreach name,dynamo23 optimum,$(wildcard $(CACHE)/gemma-3-270m-exports/$(name)/model.onnx))
 
 proto: ## After a change to a .proto file: the C code in CONNX and CPlan (needs protobuf-c-compiler).
 	@command -v protoc-c > /dev/null || { echo "proto: no protoc-c; apt-get install protobuf-c-compiler" >&2; exit 1; }

@@ -5,7 +5,7 @@ extension RewritePass {
   /// The products of a feed-forward block and what stands between them become one operator.
   public static let fuseFeedForward = RewritePass(
     "fuse-feed-forward", "Makes the feed-forward block of a layer one operator.", fidelity: .rounding,
-    rules: [FuseFeedForward()])
+    rules: [FuseFeedForward(), ReportExperts()])
 }
 
 /// A feed-forward block, gated or not, with or without groups of neurons of which only the best are active.

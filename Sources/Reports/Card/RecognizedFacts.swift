@@ -11,7 +11,7 @@ public struct AttentionFacts: Sendable, Encodable {
 
   /// Layers whose attention is one step.
   public let recognized: Int
-  /// Softmax and attention operators that are left to general steps.
+  /// Attention operators, and softmax over scores of heads, that are left to general steps.
   public let unrecognized: Int
   /// Different numbers of query heads, and of heads of keys and values.
   public let heads: [Int]
@@ -32,7 +32,11 @@ public struct AttentionFacts: Sendable, Encodable {
     let steps = function.steps.filter { $0.kernel == "self_attention" }
     func count(operand: Int) -> Int { steps.count { function.has(operand, $0) } }
     recognized = steps.count
-    unrecognized = function.steps.count { ["softmax", "attention"].contains($0.kernel) }
+    // Softmax over keys has rows of its own for every head; that of a router has not.
+    unrecognized = function.steps.count { step in
+      step.kernel == "attention"
+        || step.kernel == "softmax" && function.type(of: Int(step.results[0])).rank >= 4
+    }
     heads = Set(steps.compactMap { $0.attributes.int("num_heads") }).sorted()
     keyValueHeads = Set(steps.compactMap { $0.attributes.int("kv_num_heads") }).sorted()
     let sizes = steps.map { $0.attributes.int("window", default: 0) }
