@@ -10,20 +10,25 @@
 ///    cache.
 /// 2. Activations that fit into the first-level cache are met by one row of weights at a time: memory then
 ///    sees one ascending stream. Larger ones are read once per TILE_ROWS rows of weights.
-/// 3. Outputs are stored OUTPUTS at a time: rows of y a power of two apart share few lines of the cache.
+/// 3. Weights are asked for ahead: the next tile's, or by AHEAD_BYTES, which is several rows. Processors look
+///    ahead too, but not across pages, and not far enough for memory to be busy all the time.
+/// 4. Outputs are stored OUTPUTS at a time: rows of y a power of two apart share few lines of the cache.
 #pragma once
 #include "blocks.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { TILE_ROWS = 4, OUTPUTS = 16, CACHED_BYTES = 20 << 10 };
+enum { TILE_ROWS = 4, OUTPUTS = 16, CACHED_BYTES = 20 << 10, AHEAD_BYTES = 3 << 10 };
 
 TARGET_BEGIN
 
 INLINE void add_chunks(
     const block_format f, const int m, chunk part, size_t w_stride, size_t tile_rows,
     lane8 (*lanes)[CK_BLOCK_ROWS]) {
+  const size_t ahead = tile_rows == 1 ? AHEAD_BYTES : tile_rows * w_stride;
+  const size_t bytes = (size_t)m * (code_bytes(f) + parameter_bytes(f));
   for (size_t r = 0; r < tile_rows; r++) {
+    for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(part.planes + ahead + i);
     add_chunk(f, m, part, lanes[r]);
     part.planes += w_stride;
     part.parameters += w_stride;

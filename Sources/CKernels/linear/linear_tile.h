@@ -14,6 +14,10 @@
 #define LOAD(w) _Generic((w), const float *: reg_load, const uint16_t *: reg_load_bf16)(w)
 #define LOAD_PART(w, count) _Generic((w), const float *: load_part, const uint16_t *: load_filled)(w, count)
 
+/// How far ahead memory is asked for the weights of a single stream: processors look ahead too, but not
+/// across pages.
+enum { AHEAD_BYTES = 4 << 10 };
+
 TARGET_BEGIN
 
 /// Sixteen weights of a row that is filled up with zeros.
@@ -35,6 +39,7 @@ INLINE void linear_tile(const CALL *c, size_t n, size_t s, const int nrows, cons
 
   size_t k = 0;
   for (; k + 16 <= c->inner; k += 16) {
+    if (nrows == 1) __builtin_prefetch((const char *)(w + k) + AHEAD_BYTES);
     UNROLL for (int h = 0; h < REGISTERS; h++) {
       reg a[TILE_N];
       UNROLL for (int i = 0; i < nrows; i++) a[i] = LOAD(w + (size_t)i * w_stride + k + h * WIDTH);
