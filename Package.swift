@@ -29,6 +29,7 @@ let package = Package(
   products: [
     .executable(name: "tandem", targets: ["tandem"]),
     .library(name: "Kernels", targets: ["Kernels"]),
+    .library(name: "Tensors", targets: ["Tensors"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -79,7 +80,7 @@ let package = Package(
       swiftSettings: settings),
 
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
-    tests("TensorsTests", ["Tensors"]),
+    tests("TensorsTests", ["Tensors", "TestSupport"]),
     tests("KernelsTests", ["Kernels", "CKernels", "Tensors"]),
     tests(
       "PassesTests", ["Passes", "Operators", "GraphIR", "TestSupport"], exclude: ["Goldens", "Cases"]),

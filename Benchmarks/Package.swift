@@ -7,7 +7,10 @@ let package = Package(
   dependencies: [.package(name: "tandem", path: "..")],
   targets: [
     .executableTarget(
-      name: "kernelbench", dependencies: [.product(name: "Kernels", package: "tandem")],
+      name: "kernelbench",
+      dependencies: [
+        .product(name: "Kernels", package: "tandem"), .product(name: "Tensors", package: "tandem"),
+      ],
       swiftSettings: [.swiftLanguageMode(.v6)])
   ]
 )

@@ -1,19 +1,12 @@
+import TestSupport
 import Testing
 
 @testable import Tensors
 
-/// Reproducible numbers (SplitMix64).
-private struct Random: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
+extension SeededGenerator {
+  fileprivate mutating func floats(_ count: Int) -> [Float] {
+    (0..<count).map { _ in .random(in: -1...1, using: &self) }
   }
-
-  mutating func floats(_ count: Int) -> [Float] { (0..<count).map { _ in .random(in: -1...1, using: &self) } }
 }
 
 extension BlockFormat {
@@ -44,7 +37,7 @@ struct BlockFormatTests {
   /// Half a step of the grid; for grids without a code at one end a whole one.
   @Test(arguments: zip(BlockFormat.allCases, [1 / 15, 1 / 16, 1 / 32, 1 / 127, 0x1p-8, 0] as [Float]))
   func errorsStayWithinAStep(format: BlockFormat, step: Float) {
-    var random = Random(state: 1)
+    var random = SeededGenerator(seed: 1)
     for columns in [1, 15, 16, 17, 31, 32, 33, 64, 96, 160, 255, 256, 257, 480, 1000] {
       let row = random.floats(columns)
       for (decoded, value) in zip(format.roundTrip(row), row) {
@@ -108,7 +101,7 @@ struct GridTests {
   }
 
   private func quants(_ range: ClosedRange<Int>, seed: UInt64, count: Int = 64) -> [Int] {
-    var random = Random(state: seed)
+    var random = SeededGenerator(seed: seed)
     return (0..<count).map { _ in .random(in: range, using: &random) }
   }
 
@@ -135,7 +128,7 @@ struct GridTests {
 
   /// MatMulNBits: f32 scales, with and without zero points.
   @Test func gridsWithF32ScalesAreFoundToRounding() {
-    var random = Random(state: 5)
+    var random = SeededGenerator(seed: 5)
     for seed in 0..<20 {
       let scale = Float.random(in: 0.001...0.1, using: &random)
       for (format, range) in [
@@ -154,7 +147,7 @@ struct GridTests {
   /// Q4_K: w = (d s) q - (e t) with f16 d, e and 6-bit s, t per 32; Q6_K: w = (d s) q with f16 d and int8 s
   /// per 16.
   @Test func gridsOfSuperblocksAreFoundToRounding() {
-    var random = Random(state: 6)
+    var random = SeededGenerator(seed: 6)
     for seed in 0..<100 {
       let d = Float(Float16(Float.random(in: 1e-5...1e-3, using: &random)))
       let e = Float(Float16(Float.random(in: 1e-5...1e-3, using: &random)))
@@ -171,7 +164,7 @@ struct GridTests {
 
   @Test(arguments: [BlockFormat.q8b32, .q6b16, .q5b32, .q4b32])
   func numbersOnNoGridAreRefused(format: BlockFormat) {
-    var random = Random(state: 9)
+    var random = SeededGenerator(seed: 9)
     #expect(!format.reproduces(random.floats(32)))
     #expect(!format.reproduces([1, .nan] + random.floats(30)))
     #expect(!format.reproduces([1, .infinity] + random.floats(30)))
@@ -186,7 +179,7 @@ struct GridTests {
     #expect(smallest(q5) == .q5b32)
     #expect(smallest(block(quants(-8...7, seed: 2, count: 64 * 40), 0.02)) == .q4b32)
     #expect(smallest(block(quants(-127...127, seed: 3, count: 64 * 40), 0.02)) == .q8b32)
-    var random = Random(state: 4)
+    var random = SeededGenerator(seed: 4)
     let numbers = random.floats(64 * 40)
     #expect(smallest(numbers) == .f32)
     // One row, not among those looked at first, that is on no grid.

@@ -17,6 +17,7 @@ enum KernelBench {
     for count in threads.isEmpty ? [1, 2] : threads {
       let pool = ThreadPool(threadCount: count)
       print("\n== \(count) thread\(count == 1 ? "" : "s")")
+      FormatBench.run(pool)
       skinnyProducts(pool)
       tallProducts(pool)
     }
@@ -129,17 +130,17 @@ private final class Product {
   }
 }
 
-private func elapsed(_ body: () -> Void) -> Double {
+func elapsed(_ body: () -> Void) -> Double {
   let start = ContinuousClock.now
   body()
   return (ContinuousClock.now - start) / .seconds(1)
 }
 
-private func padded(_ text: String, _ width: Int) -> String {
+func padded(_ text: String, _ width: Int) -> String {
   text + String(repeating: " ", count: max(0, width - text.count))
 }
 
-private func fixed(_ value: Double, _ digits: Int) -> String {
+func fixed(_ value: Double, _ digits: Int) -> String {
   let scale = digits == 0 ? 1 : (0..<digits).reduce(1) { scale, _ in scale * 10 }
   let number = Int((value * Double(scale)).rounded())
   if digits == 0 { return "\(number)" }

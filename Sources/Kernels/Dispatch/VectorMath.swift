@@ -1,4 +1,5 @@
 import CKernels
+import Tensors
 
 /// Functions of contiguous f32 rows on the best instruction set of this machine.
 ///
@@ -9,6 +10,9 @@ public struct VectorMath: Sendable {
   typealias MutableRow = UnsafeMutablePointer<Float>
 
   let linear: MicroKernelType.Linear
+  let linearBF16: MicroKernelType.LinearBF16
+  private let linearQ8B32, linearQ6B16, linearQ5B32, linearQ4B32: MicroKernelType.LinearBlocks
+  let quantizeRows: MicroKernelType.QuantizeRows
   let weightedSum: MicroKernelType.WeightedSum
   let exp, tanh, sigmoid, silu, gelu, geluTanh: MicroKernelType.Map
   let maximum: MicroKernelType.Maximum
@@ -20,6 +24,15 @@ public struct VectorMath: Sendable {
   init(_ choose: (String) -> MicroKernel) {
     func map(_ family: String) -> MicroKernelType.Map { choose(family).pointer(as: MicroKernelType.Map.self) }
     linear = choose("linear_f32").pointer(as: MicroKernelType.Linear.self)
+    func blocks(_ format: BlockFormat) -> MicroKernelType.LinearBlocks {
+      choose("linear_\(format)").pointer(as: MicroKernelType.LinearBlocks.self)
+    }
+    linearBF16 = choose("linear_bf16").pointer(as: MicroKernelType.LinearBF16.self)
+    linearQ8B32 = blocks(.q8b32)
+    linearQ6B16 = blocks(.q6b16)
+    linearQ5B32 = blocks(.q5b32)
+    linearQ4B32 = blocks(.q4b32)
+    quantizeRows = choose("quantize_rows_f32").pointer(as: MicroKernelType.QuantizeRows.self)
     weightedSum = choose("weighted_sum_f32").pointer(as: MicroKernelType.WeightedSum.self)
     exp = map("exp_f32")
     tanh = map("tanh_f32")
@@ -35,6 +48,17 @@ public struct VectorMath: Sendable {
 
   /// The best kernels of this machine.
   static let best = VectorMath { MicroKernel.best($0) }
+
+  /// The product with weights in blocks.
+  func linearBlocks(_ format: BlockFormat) -> MicroKernelType.LinearBlocks {
+    switch format {
+    case .q8b32: linearQ8B32
+    case .q6b16: linearQ6B16
+    case .q5b32: linearQ5B32
+    case .q4b32: linearQ4B32
+    case .bf16, .f32: preconditionFailure("'\(format)' has no blocks")
+    }
+  }
 
   /// y = softmax(x): exp(x - max) over its sum. A row of minus infinities becomes NaN.
   func softmax(_ x: Row, _ y: MutableRow, count: Int) {

@@ -3,7 +3,7 @@ import Tensors
 enum GatherKernels {
   static let entries: [KernelEntry] = [
     KernelEntry("gather") { GatherKernel(axis: $0.int("axis", default: 0)) },
-    KernelEntry("embedding") { EmbeddingKernel(scale: $0.float("scale", default: 1)) },
+    EmbeddingKernel.entry,
     KernelEntry("gather_elements") { GatherElementsKernel(axis: $0.int("axis", default: 0)) },
     KernelEntry("gather_nd") { GatherNDKernel(batchAxes: $0.int("batch_dims", default: 0)) },
   ]

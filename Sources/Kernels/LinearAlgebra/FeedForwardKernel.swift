@@ -1,6 +1,6 @@
 import Tensors
 
-/// The feed-forward block of a decoder layer, f32.
+/// The feed-forward block of a decoder layer, f32, with weights in some formats.
 ///
 ///     h = act(gate x + gate_bias) * (up x + up_bias), or act(up x + up_bias) without a gate
 ///     y = down h + down_bias
@@ -14,6 +14,7 @@ struct FeedForwardKernel: Kernel {
   let activation: Activation
   let groupSize: Int
   let activeGroups: Int
+  let upFormat: BlockFormat, downFormat: BlockFormat, gateFormat: BlockFormat
 
   static let entry = KernelEntry("feed_forward", widensNarrowFloats: true) { attributes throws(KernelError) in
     let name = attributes.string("activation", default: "")
@@ -26,37 +27,43 @@ struct FeedForwardKernel: Kernel {
     guard size > 0 && active > 0 || size == 0 && active == 0 else {
       throw .invalid("'group_size' is \(size) and 'active_groups' \(active), accepted are both or neither")
     }
-    return FeedForwardKernel(activation: activation, groupSize: size, activeGroups: active)
+    func format(_ name: String) throws(KernelError) -> BlockFormat {
+      try attributes.blockFormat(name, orThrow: KernelError.unsupported)
+    }
+    return FeedForwardKernel(
+      activation: activation, groupSize: size, activeGroups: active, upFormat: try format("up_format"),
+      downFormat: try format("down_format"), gateFormat: try format("gate_format"))
   }
 
   func run(_ call: KernelCall) throws(KernelError) {
     let (x, inner) = try call.rows(0)
-    let up = try call.matrix(1, columns: inner)
-    let neurons = up.shape[0]
-    let down = try call.matrix(2, columns: neurons)
-    let gate = call.has(3) ? try call.matrix(3, columns: inner) : nil
-    guard gate?.shape[0] ?? neurons == neurons else {
-      throw .invalid("the gate is \(gate!.shape.array), accepted is the shape of 'up', \(up.shape.array)")
+    let up = try call.weights(1, upFormat, columns: inner)
+    let neurons = up.rows
+    let down = try call.weights(2, downFormat, columns: neurons)
+    let gate = call.has(3) ? try call.weights(3, gateFormat, columns: inner) : nil
+    guard gate?.rows ?? neurons == neurons else {
+      throw .invalid("the gate has \(gate!.rows) rows, accepted are those of 'up', \(neurons)")
     }
     let (upBias, gateBias) = (
       try call.optionalRow(4, count: neurons), try call.optionalRow(6, count: neurons)
     )
-    let downBias = try call.optionalRow(5, count: down.shape[0])
+    let downBias = try call.optionalRow(5, count: down.rows)
     guard groupSize == 0 || neurons % groupSize == 0 && activeGroups <= neurons / groupSize else {
       throw .invalid("\(activeGroups) groups of \(groupSize) do not fit \(neurons) neurons")
     }
     var shape = x.shape
-    shape[x.rank - 1] = down.shape[0]
+    shape[x.rank - 1] = down.rows
     let y = call.allocate(0, .f32, shape)
-    let rows = inner == 0 ? shape.product(0..<x.rank - 1) : x.elementCount / inner
-    let (pool, hidden) = (call.resources.pool, Self.scratch(rows * neurons, call.resources))
-    let upward = LinearProduct(
-      rows: rows, inner: inner, columns: neurons, x: x.pointer(), w: up.pointer(), bias: upBias, y: hidden)
+    let rows = shape.product(0..<x.rank - 1)
+    let hidden = Self.scratch(rows * neurons, call.resources)
+    let activations = Activations(
+      x.pointer(), rows: rows, inner: inner, for: upFormat, or: gate?.format,
+      resources: call.resources)
+    let upward = WeightProduct(activations, up, bias: upBias, y: hidden)
     if let gate {
-      var gating = upward
-      (gating.w, gating.bias) = (UnsafePointer(gate.pointer()), gateBias)
-      gating.y = Self.scratch(rows * neurons, call.resources)
-      upward.run(pool) { piece in
+      let gating = WeightProduct(
+        activations, gate, bias: gateBias, y: Self.scratch(rows * neurons, call.resources))
+      upward.run(call.resources) { piece in
         gating.compute(piece)
         for row in piece.rows {
           let start = row * neurons + piece.columns.lowerBound
@@ -66,17 +73,15 @@ struct FeedForwardKernel: Kernel {
         }
       }
     } else {
-      upward.run(pool) { piece in
+      upward.run(call.resources) { piece in
         for row in piece.rows {
           activation.apply(hidden + (row * neurons + piece.columns.lowerBound), piece.columns.count)
         }
       }
     }
     if groupSize > 0 { keepActive(hidden, rows: rows, neurons: neurons, call.resources) }
-    LinearProduct(
-      rows: rows, inner: neurons, columns: down.shape[0], x: hidden, w: down.pointer(), bias: downBias,
-      y: y.pointer()
-    ).run(pool)
+    let active = Activations(hidden, rows: rows, inner: neurons, for: downFormat, resources: call.resources)
+    WeightProduct(active, down, bias: downBias, y: y.pointer()).run(call.resources)
   }
 
   private static func scratch(_ count: Int, _ resources: Resources) -> UnsafeMutablePointer<Float> {

@@ -1,19 +1,24 @@
 import Tensors
 
-/// `y[..., n] = sum over k of x[..., k] * weight[n, k] + bias[n]`, f32.
+/// `y[..., n] = sum over k of x[..., k] * weight[n, k] + bias[n]`, f32, with weights in some format.
 struct LinearKernel: Kernel {
+  let format: BlockFormat
+
+  static let entry = KernelEntry("linear", widensNarrowFloats: true) { attributes throws(KernelError) in
+    LinearKernel(format: try attributes.blockFormat("weight_format", orThrow: KernelError.unsupported))
+  }
+
   func run(_ call: KernelCall) throws(KernelError) {
     let (x, inner) = try call.rows(0)
-    let weight = try call.matrix(1, columns: inner)
-    let columns = weight.shape[0]
+    let weights = try call.weights(1, format, columns: inner)
+    let columns = weights.rows
     let bias = try call.optionalRow(2, count: columns)
     var shape = x.shape
     shape[x.rank - 1] = columns
     let y = call.allocate(0, .f32, shape)
-    LinearProduct(
-      rows: columns == 0 ? 0 : y.elementCount / columns, inner: inner, columns: columns, x: x.pointer(),
-      w: weight.pointer(), bias: bias, y: y.pointer()
-    ).run(call.resources.pool)
+    let activations = Activations(
+      x.pointer(), rows: shape.product(0..<x.rank - 1), inner: inner, for: format, resources: call.resources)
+    WeightProduct(activations, weights, bias: bias, y: y.pointer()).run(call.resources)
   }
 }
 

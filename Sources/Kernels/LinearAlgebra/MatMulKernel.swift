@@ -3,11 +3,8 @@ import Tensors
 enum LinearAlgebraKernels {
   static let entries: [KernelEntry] = [
     KernelEntry("matmul", widensNarrowFloats: true) { _ in MatMulKernel() },
-    KernelEntry("linear", widensNarrowFloats: true) { _ in LinearKernel() },
-    KernelEntry("lm_head", widensNarrowFloats: true) {
-      LMHeadKernel(
-        softcap: $0.float("softcap", default: 0), isLastOnly: $0.bool("last_only", default: false))
-    },
+    LinearKernel.entry,
+    LMHeadKernel.entry,
     FeedForwardKernel.entry,
     KernelEntry("gemm", widensNarrowFloats: true) { GemmKernel($0) },
     KernelEntry("matmul_integer") { _ in MatMulIntegerKernel() },

@@ -26,7 +26,7 @@ struct PackBlocksKernel: Kernel {
   }
 }
 
-/// The numbers of a matrix stored in a format of blocks: u8 `[N, rowBytes(K)]` to f32 `[N, K]`.
+/// The numbers of rows stored in a format of blocks: u8 `[..., rowBytes(K)]` to f32 `[..., K]`.
 struct UnpackBlocksKernel: Kernel {
   let format: BlockFormat
   let columns: Int
@@ -42,14 +42,16 @@ struct UnpackBlocksKernel: Kernel {
   func run(_ call: KernelCall) throws(KernelError) {
     let x = call.contiguous(0)
     let rowBytes = format.rowBytes(columns)
-    guard x.element == .u8, x.rank == 2, x.shape[1] == rowBytes else {
+    guard x.element == .u8, x.rank >= 1, x.shape[x.rank - 1] == rowBytes else {
       throw .invalid(
         "x is \(x.element)\(x.shape.array), accepted are \(rowBytes) bytes per row of \(columns) columns"
       )
     }
-    let y = call.allocate(0, .f32, Extents([x.shape[0], columns]))
+    var shape = x.shape
+    shape[x.rank - 1] = columns
+    let y = call.allocate(0, .f32, shape)
     let (from, to) = (x.base, y.base.assumingMemoryBound(to: Float.self))
-    call.resources.pool.forEachRow(x.shape[0], bytes: columns * 4) { row in
+    call.resources.pool.forEachRow(shape.product(0..<x.rank - 1), bytes: columns * 4) { row in
       format.decode(from + row * rowBytes, columns: columns, into: to + row * columns)
     }
   }

@@ -12,52 +12,64 @@ struct FeedForward: Operator {
   let schema = OperatorSchema(
     "feed_forward", "down (act(gate x) * (up x)), or down act(up x); of the best groups of neurons if asked.",
     operands: ["x", "up", "down", "gate?", "up_bias?", "down_bias?", "gate_bias?"],
-    attributes: ["activation!": .string, "group_size": .int, "active_groups": .int])
+    attributes: [
+      "activation!": .string, "group_size": .int, "active_groups": .int, "up_format": .string,
+      "down_format": .string, "gate_format": .string,
+    ])
 
   static let activations = ["relu", "relu_squared", "gelu", "gelu_tanh", "silu"]
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
     let x = try call.type(0)
-    for operand in 1..<7 where call.has(operand) { try call.requireEqualElements(0, operand) }
     let activation = call.attributes.string("activation", default: "")
     guard Self.activations.contains(activation) else {
       throw OperatorError("'activation' is \"\(activation)\", accepted are \(Self.activations)")
     }
-    let neurons = try MatrixRules.outputs(call, weight: 1, bias: 4)
-    let down = try call.type(2)
-    guard down.rank == 2 else { throw OperatorError("'down' is \(down), accepted is a matrix") }
-    try call.require(2, shape: [down.shape[0], neurons])
-    try call.require(5, shape: [down.shape[0]])
+    let neurons = try MatrixRules.outputs(call, weight: 1, format: "up_format", bias: 4)
+    let outputs = try WeightRules.rows(call, 2, format: "down_format", columns: neurons)
+    if call.has(5) { try call.requireEqualElements(0, 5) }
+    try call.require(5, shape: [outputs])
     if call.has(3) {
-      try call.require(3, shape: try call.type(1).shape)
-      try call.require(6, shape: [neurons])
+      _ = try MatrixRules.outputs(call, weight: 3, format: "gate_format", bias: 6)
+      try call.require(3, shape: [neurons, try call.type(3).shape[1]])
     } else if call.has(6) {
       throw OperatorError("'gate_bias' is given without 'gate'")
     }
     _ = try Self.groups(call.attributes, neurons)
-    return [ValueFact(x.element, x.shape.dropLast() + [down.shape[0]])]
+    return [ValueFact(x.element, x.shape.dropLast() + [outputs])]
   }
 
   func work(_ operands: [TensorType?], _ results: [TensorType?], _ attributes: Attributes) -> Work {
-    let rows = operands[0]?.shape.dropLast().reduce(Dim(1), *) ?? 1
-    let matrices = operands.compactMap { $0 }.dropFirst().filter { $0.rank == 2 }
-    return Work(
-      flops: matrices.map(\.elementCount).reduce(Dim(0), +) * rows * 2, moving: operands + results)
+    let x = operands[0]?.shape ?? []
+    let rows = x.dropLast().reduce(Dim(1), *)
+    let neurons = operands[1]?.shape.first ?? 1
+    let (inward, outward) = (neurons * (x.last ?? 1), neurons * (operands[2]?.shape.first ?? 1))
+    let isGated = operands.count > 3 && operands[3] != nil
+    return Work(flops: (inward * (isGated ? 2 : 1) + outward) * rows * 2, moving: operands + results)
   }
 
   func decompose(_ node: Node, into builder: inout GraphBuilder) throws(OperatorError) -> [ValueID?]? {
     func operand(_ index: Int) -> ValueID? { index < node.operands.count ? node.operands[index] : nil }
     let x = operand(0)
+    func weights(
+      _ index: Int, _ format: String, of input: ValueID?, _ builder: inout GraphBuilder
+    ) throws(OperatorError) -> ValueID? {
+      try WeightRules.unpacked(
+        operand(index), node.attributes, format, columns: input.flatMap { builder.type($0).shape.last } ?? 1,
+        like: input, into: &builder)
+    }
     let activation = node.attributes.string("activation", default: "")
-    var hidden = try builder("linear", x, operand(1), operand(4))
-    if let gate = operand(3) {
+    let up = try weights(1, "up_format", of: x, &builder)
+    var hidden = try builder("linear", x, up, operand(4))
+    if let gate = try weights(3, "gate_format", of: x, &builder) {
       let gated = try builder("linear", x, gate, operand(6))
       hidden = try builder("mul", try Self.activate(gated, activation, into: &builder), hidden)
     } else {
       hidden = try Self.activate(hidden, activation, into: &builder)
     }
     hidden = try Self.keepActive(hidden, node.attributes, into: &builder)
-    return [try builder("linear", hidden, operand(2), operand(5))]
+    let down = try weights(2, "down_format", of: hidden, &builder)
+    return [try builder("linear", hidden, down, operand(5))]
   }
 
   private static func activate(

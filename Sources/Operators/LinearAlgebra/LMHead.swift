@@ -9,15 +9,16 @@ import Tensors
 struct LMHead: Operator {
   let schema = OperatorSchema(
     "lm_head", "x times the transpose of weight [V, K], plus bias, capped; of the last row alone if asked.",
-    operands: ["x", "weight", "bias?"], attributes: ["softcap": .float, "last_only": .int])
+    operands: ["x", "weight", "bias?"],
+    attributes: ["softcap": .float, "last_only": .int, "weight_format": .string])
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
     let x = try call.type(0)
     guard x.rank == 3 else { throw OperatorError("x is \(x), accepted is [B, S, K]") }
-    for operand in 1..<3 where call.has(operand) { try call.requireEqualElements(0, operand) }
     let rows = call.attributes.bool("last_only", default: false) ? Dim(1) : x.shape[1]
     if x.shape[1].constant == 0, rows == 1 { throw OperatorError("x is \(x): there is no last row") }
-    return [ValueFact(x.element, [x.shape[0], rows, try MatrixRules.outputs(call, weight: 1, bias: 2)])]
+    let outputs = try MatrixRules.outputs(call, weight: 1, format: "weight_format", bias: 2)
+    return [ValueFact(x.element, [x.shape[0], rows, outputs])]
   }
 
   func work(_ operands: [TensorType?], _ results: [TensorType?], _ attributes: Attributes) -> Work {
@@ -30,7 +31,11 @@ struct LMHead: Operator {
       x = try builder(
         "slice", x, builder.constant([-1]), builder.constant([Int.max]), builder.constant([1]))
     }
-    let logits = try builder.add("linear", [x] + node.operands.dropFirst())[0]!
+    let weight = try WeightRules.unpacked(
+      node.operands[1], node.attributes, "weight_format",
+      columns: builder.type(node.operands[0]!).shape.last ?? 1,
+      like: x, into: &builder)
+    let logits = try builder.add("linear", [x, weight] + node.operands.dropFirst(2))[0]!
     let softcap = node.attributes.float("softcap", default: 0)
     guard softcap != 0 else { return [logits] }
     let cap = builder.constant(Double(softcap), like: logits)

@@ -14,27 +14,29 @@ struct PackBlocks: Operator {
     guard x.element.isFloatingPoint, x.rank == 2, let columns = x.shape[1].constant else {
       throw OperatorError("x is \(x), accepted is a matrix of floats whose columns are known")
     }
-    let format = try call.attributes.blockFormat("format", orThrow: { OperatorError($0) })
+    let format = try WeightRules.format(call.attributes, "format")
+    guard format != .f32 else { throw OperatorError("a matrix in f32 is stored as it is, not packed") }
     return [ValueFact(.u8, [x.shape[0], Dim(format.rowBytes(columns))])]
   }
 }
 
-/// The numbers of a matrix in a format of blocks: bytes to `[N, K]`.
+/// The numbers of rows in a format of blocks: bytes to `[..., K]`.
 struct UnpackBlocks: Operator {
   let schema = OperatorSchema(
-    "unpack_blocks", "The numbers of rows in a format of blocks: u8 [N, bytes of a row] to f32 [N, columns].",
+    "unpack_blocks",
+    "The numbers of rows in a format of blocks: u8 [..., bytes of a row] to f32 [..., columns].",
     operands: ["x"], attributes: ["format!": .string, "columns!": .int])
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
     let x = try call.type(0)
-    let format = try call.attributes.blockFormat("format", orThrow: { OperatorError($0) })
+    let format = try WeightRules.format(call.attributes, "format")
     let columns = try call.requiredInt("columns")
-    guard columns >= 0, x.element == .u8, x.rank == 2,
-      x.shape[1].constant.map({ $0 == format.rowBytes(columns) }) ?? true
+    guard columns >= 0, x.element == .u8, let bytes = x.shape.last,
+      bytes.constant.map({ $0 == format.rowBytes(columns) }) ?? true
     else {
       throw OperatorError(
         "x is \(x), accepted are \(format.rowBytes(max(0, columns))) bytes per row of \(columns) columns")
     }
-    return [ValueFact(.f32, [x.shape[0], Dim(columns)])]
+    return [ValueFact(.f32, x.shape.dropLast() + [Dim(columns)])]
   }
 }

@@ -64,7 +64,7 @@ struct BlockRow {
     var first = 0
     while first < blocks {
       let left = blocks - first
-      let count = [Self.chunkBlocks, 4, 2].first { $0 <= left } ?? 1
+      let count = left >= Self.chunkBlocks ? Self.chunkBlocks : left >= 4 ? 4 : left >= 2 ? 2 : 1
       body(first, count)
       first += count
     }
