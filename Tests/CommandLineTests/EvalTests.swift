@@ -10,14 +10,18 @@ import Testing
   }
 
   /// English that the small model was trained for, and the same words in an order that it was not.
-  private static let text = "The mail server reads its configuration file when it starts. If the file is missing, the server stops."
-  private static let shuffled = "file the missing stops server mail is If. reads its The when starts it the configuration. file server"
+  private static let text =
+    "The mail server reads its configuration file when it starts. If the file is missing, the server stops."
+  private static let shuffled =
+    "file the missing stops server mail is If. reads its The when starts it the configuration. file server"
 
   @Test func perplexityTellsTextFromNoise() throws {
     let plan = try SmallModel.plan.get()
     let text = try report([plan, "--text", Scratch.file("text.txt", Data(Self.text.utf8))])
     let noise = try report([plan, "--text", Scratch.file("noise.txt", Data(Self.shuffled.utf8))])
-    let (low, high) = (try #require(text["perplexity"] as? Double), try #require(noise["perplexity"] as? Double))
+    let (low, high) = (
+      try #require(text["perplexity"] as? Double), try #require(noise["perplexity"] as? Double)
+    )
     #expect(low > 1 && 2 * low < high, "\(low) and \(high)")
     #expect((text["perplexity_standard_error"] as? Double ?? 0) > 0)
   }

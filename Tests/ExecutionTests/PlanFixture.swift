@@ -13,7 +13,9 @@ final class PlanFixture {
   let module: Module
   let path: String
 
-  init(_ text: String, passes: [any Pass] = [KeepCachesInPlace(), RewritePass.formLinear, EliminateDeadCode()]) throws {
+  init(
+    _ text: String, passes: [any Pass] = [KeepCachesInPlace(), RewritePass.formLinear, EliminateDeadCode()]
+  ) throws {
     var module = try Module(parsing: text, operators: OperatorSet.standard, blobs: [])
     try PassPipeline(passes).run(on: &module, operators: OperatorSet.standard)
     self.module = module

@@ -26,7 +26,9 @@ enum StructureFile {
       var generator = SeededGenerator(seed: 7)
       for (tensor, location) in tensors {
         let count = location.count ?? 0
-        guard tensor.dims.count == 1 || tensor.name.contains("cache"), count <= largestFilled else { continue }
+        guard tensor.dims.count == 1 || tensor.name.contains("cache"), count <= largestFilled else {
+          continue
+        }
         let values = (0..<count / 4).map { _ in Float.random(in: 0.5...1.5, using: &generator) }
         try handle.seek(toOffset: UInt64(location.offset))
         try values.withUnsafeBytes { try handle.write(contentsOf: Data($0)) }

@@ -1,12 +1,12 @@
+public import Kernels
+import PlanFormat
+import Tokenization
+
 #if canImport(Glibc)
   import Glibc
 #else
   import Darwin
 #endif
-
-public import Kernels
-import PlanFormat
-import Tokenization
 
 /// How well a plan predicts a text.
 ///

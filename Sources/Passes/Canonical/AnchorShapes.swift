@@ -58,7 +58,8 @@ private struct AnchorShape: Rule {
     func joined(with next: Piece) -> Piece? {
       switch (self, next) {
       case (.constants(let a), .constants(let b)): .constants(a + b)
-      case (.axes(let a, let left), .axes(let b, let right)) where a == b && left.upperBound == right.lowerBound:
+      case (.axes(let a, let left), .axes(let b, let right))
+      where a == b && left.upperBound == right.lowerBound:
         .axes(a, left.lowerBound..<right.upperBound)
       default: nil
       }

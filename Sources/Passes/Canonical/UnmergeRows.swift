@@ -57,7 +57,8 @@ private struct SplitMerge: Rule {
 private struct SinkMerge: Rule {
   let name = "sink-merge"
   let anchors = [
-    "linear", "rms_normalization", "layer_normalization", "simplified_layer_normalization", "cast", "relu", "gelu",
+    "linear", "rms_normalization", "layer_normalization", "simplified_layer_normalization", "cast", "relu",
+    "gelu",
     "sigmoid", "tanh", "erf", "sqrt", "neg", "identity", "swish",
   ]
 

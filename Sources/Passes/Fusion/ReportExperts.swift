@@ -20,6 +20,7 @@ struct ReportExperts: Rule {
     guard let router = view.producer(of: value, "linear"), let weight = router.operands[1],
       let count = view.type(weight).shape[0].constant
     else { return nil }
-    throw Miss("a router chooses among \(count) experts for every token; a mixture of experts stays as exported")
+    throw Miss(
+      "a router chooses among \(count) experts for every token; a mixture of experts stays as exported")
   }
 }

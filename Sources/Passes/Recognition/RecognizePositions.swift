@@ -93,7 +93,8 @@ private struct PositionReader {
 
   func reading(at id: NodeID) throws(Miss) -> Reading? {
     let node = graph[id]
-    guard node.operation == "add", node.operands.count == 2, let a = node.operands[0], let b = node.operands[1]
+    guard node.operation == "add", node.operands.count == 2, let a = node.operands[0],
+      let b = node.operands[1]
     else { return nil }
     for (tokens, rows) in [(a, b), (b, a)] {
       guard let producer = graph.producer(of: tokens), graph[producer].operation == "embedding",

@@ -24,13 +24,16 @@ struct Eval: ParsableCommand {
   @Option(help: ArgumentHelp("The text, UTF-8.", valueName: "file"), completion: .file())
   var text: String
 
-  @Option(help: ArgumentHelp("The plan to compare with.", valueName: "plan"), completion: .file(extensions: ["plan"]))
+  @Option(
+    help: ArgumentHelp("The plan to compare with.", valueName: "plan"),
+    completion: .file(extensions: ["plan"]))
   var against: String?
 
   @Option(help: ArgumentHelp("Tokens of the text to score; by default all.", valueName: "count"))
   var tokens: Int?
 
-  @Option(help: ArgumentHelp("Tokens per window; by default 1023, or what the context holds.", valueName: "count"))
+  @Option(
+    help: ArgumentHelp("Tokens per window; by default 1023, or what the context holds.", valueName: "count"))
   var window: Int?
 
   @OptionGroup var threads: ThreadArguments
@@ -85,7 +88,8 @@ struct Eval: ParsableCommand {
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     let report = Report(
       plan: plan, tokens: score.loss.count, perplexity: score.perplexity,
-      perplexityStandardError: score.perplexityError, against: against, meanKl: score.divergence.map { .init($0) },
+      perplexityStandardError: score.perplexityError, against: against,
+      meanKl: score.divergence.map { .init($0) },
       top1Agreement: score.agreement.map { .init($0) }, tokensPerSecond: Double(score.loss.count) / seconds)
     try StandardStream.output.write(json ? try JSONText.encode(report) : text(report))
   }

@@ -30,7 +30,9 @@ struct AttentionMeaning {
 extension AttentionMeaning {
   /// The attributes of the `self_attention` node; those with their default are left out.
   var attributes: Attributes {
-    var attributes = Attributes(["num_heads": .int(heads), "kv_num_heads": .int(keyHeads), "scale": .float(scale)])
+    var attributes = Attributes([
+      "num_heads": .int(heads), "kv_num_heads": .int(keyHeads), "scale": .float(scale),
+    ])
     if softcap != 0 { attributes["softcap"] = .float(softcap) }
     if mask.window != 0 { attributes["window"] = .int(mask.window) }
     if !mask.isCausal { attributes["is_causal"] = .int(0) }

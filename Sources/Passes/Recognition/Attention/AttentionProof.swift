@@ -17,7 +17,9 @@ struct AttentionProof {
   static let tolerance: Float = 1e-4
 
   func check(_ meaning: AttentionMeaning) throws(Miss) {
-    var probes = [Probe(rows: 1, past: 0), Probe(rows: 5, past: 0), Probe(rows: 1, past: 7), Probe(rows: 3, past: 4)]
+    var probes = [
+      Probe(rows: 1, past: 0), Probe(rows: 5, past: 0), Probe(rows: 1, past: 7), Probe(rows: 3, past: 4),
+    ]
     if isBatchFree { probes.append(Probe(batch: 2, rows: 3, past: 4)) }
     let window = meaning.mask.window
     if window > 0, window + 3 < limit { probes.append(Probe(rows: 3, past: window - 1)) }
@@ -40,7 +42,9 @@ struct AttentionProof {
   ) throws(Miss) {
     var evaluator = evaluators[probe]
     if let positions { evaluator = evaluators.moved(probe, to: positions) }
-    let streams = [(meaning.query, meaning.heads), (meaning.key, meaning.keyHeads), (meaning.value, meaning.keyHeads)]
+    let streams = [
+      (meaning.query, meaning.heads), (meaning.key, meaning.keyHeads), (meaning.value, meaning.keyHeads),
+    ]
     var products: [ValueID: Tensor] = [:]
     for (index, stream) in streams.enumerated() where products[stream.0.source] == nil {
       guard let width = finder.graph[stream.0.source].type.shape.last?.constant else {

@@ -29,8 +29,11 @@ struct AttentionReader {
       base.set(source, zeros(source, base))
     }
     let update = try evaluated(site.keyCache.update, base).shape
-    guard update.count == 4, update[2] == Self.rows, try evaluated(site.valueCache.update, base).shape == update
-    else { throw Miss("new keys \(update) and values differ in shape, or are not [batch, heads, rows, size]") }
+    guard update.count == 4, update[2] == Self.rows,
+      try evaluated(site.valueCache.update, base).shape == update
+    else {
+      throw Miss("new keys \(update) and values differ in shape, or are not [batch, heads, rows, size]")
+    }
     let (keyHeads, size) = (update[1], update[3])
     let queryCount = try evaluated(site.query.end, base).elementCount
     guard keyHeads > 0, size > 0, queryCount % (Self.rows * size * keyHeads) == 0 else {
@@ -53,7 +56,8 @@ struct AttentionReader {
       throw Miss("the norms of queries and keys have different epsilons")
     }
     let factor = try queryFactor(queryNorm?.result ?? query.view, rotary, heads: heads, size: size)
-    let scale = (site.scale ?? 1 / Float(size).squareRoot()) * factor * (try cacheFactor(heads: heads, keyHeads, size))
+    let scale =
+      (site.scale ?? 1 / Float(size).squareRoot()) * factor * (try cacheFactor(heads: heads, keyHeads, size))
     return AttentionMeaning(
       heads: heads, keyHeads: keyHeads, size: size,
       query: .init(source: site.query.source, columns: query.columns),
@@ -150,7 +154,8 @@ struct AttentionReader {
     guard norms.count == 1, let scale = graph[id].operands[1], let result = graph[id].results[0],
       graph[scale].type.shape == [Dim(size)], !finder.isData(scale)
     else { throw Miss("heads are normalized more than once, or not by one vector of \(size) factors") }
-    return HeadNorm(scale: scale, epsilon: graph[id].attributes.float("epsilon", default: 1e-5), result: result)
+    return HeadNorm(
+      scale: scale, epsilon: graph[id].attributes.float("epsilon", default: 1e-5), result: result)
   }
 
   /// Values other than the data that a stream is combined with: cosines and sines.
@@ -278,7 +283,8 @@ struct AttentionReader {
     switch site.scores {
     case .product(let product, let logits):
       evaluator.set(
-        product, Tensor(.f32, finder.graph[product].type.rank == 3 ? [shape[0] * shape[1], shape[2], keys] : shape))
+        product,
+        Tensor(.f32, finder.graph[product].type.rank == 3 ? [shape[0] * shape[1], shape[2], keys] : shape))
       let tensor = try evaluated(logits, evaluator)
       guard tensor.elementCount == shape.reduce(1, *) else {
         throw Miss("the logits have extents \(tensor.shape), need \(shape)")
@@ -288,7 +294,8 @@ struct AttentionReader {
       added = try bias(of: attributes, mask, shape, evaluator)
     }
     return ScoreBias(
-      probe: probe, heads: heads, values: added.map { $0.isNaN || $0 < MaskReader.exclusion ? -.infinity : $0 })
+      probe: probe, heads: heads,
+      values: added.map { $0.isNaN || $0 < MaskReader.exclusion ? -.infinity : $0 })
   }
 
   /// The bias that an `attention` node's attributes and mask make.
@@ -307,7 +314,9 @@ struct AttentionReader {
     for index in values.indices {
       let (key, row) = (index % shape[3], index / shape[3] % shape[2])
       let position = offset + row
-      if isCausal && key > position || left >= 0 && key < position - left || right >= 0 && key > position + right {
+      if isCausal && key > position || left >= 0 && key < position - left
+        || right >= 0 && key > position + right
+      {
         values[index] = -.infinity
       }
       guard let given, let extents else { continue }

@@ -134,7 +134,8 @@ struct MaskReader {
         / Float(seen.count - 1)
       for key in seen {
         let expected = bias.at(0, head, row, seen.lowerBound) + slope * Float(key - seen.lowerBound)
-        guard abs(bias.at(0, head, row, key) - expected) <= 1e-4 * max(1, abs(slope) * Float(bias.keys)) else {
+        guard abs(bias.at(0, head, row, key) - expected) <= 1e-4 * max(1, abs(slope) * Float(bias.keys))
+        else {
           throw Miss("a bias that is not linear in the key's position is added to the scores")
         }
       }

@@ -9,7 +9,8 @@ final class ProbeEvaluators {
   private let signature: DecoderSignature
   private var cache: [Probe: ConeEvaluator] = [:]
 
-  init(_ graph: Graph, constants: [String: Tensor], _ operators: OperatorTable, _ signature: DecoderSignature) {
+  init(_ graph: Graph, constants: [String: Tensor], _ operators: OperatorTable, _ signature: DecoderSignature)
+  {
     self.graph = graph
     self.constants = constants
     self.operators = operators
@@ -27,7 +28,8 @@ final class ProbeEvaluators {
       let row = Array(probe.past..<probe.past + probe.rows)
       evaluator.set(
         positions,
-        integers(Array(repeating: row, count: probe.batch).flatMap { $0 }, positions, [probe.batch, probe.rows]))
+        integers(
+          Array(repeating: row, count: probe.batch).flatMap { $0 }, positions, [probe.batch, probe.rows]))
     }
     cache[probe] = evaluator
     return evaluator
@@ -64,7 +66,9 @@ final class ProbeEvaluators {
 
   /// The value of a constant of one whole number.
   func integer(_ value: ValueID) -> Int? {
-    guard let tensor = constant(value), tensor.elementCount == 1, !tensor.element.isFloatingPoint else { return nil }
+    guard let tensor = constant(value), tensor.elementCount == 1, !tensor.element.isFloatingPoint else {
+      return nil
+    }
     return tensor.integers[0]
   }
 
