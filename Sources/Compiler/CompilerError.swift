@@ -29,7 +29,9 @@ public struct CompilerError: Error, CustomStringConvertible, Sendable {
     CompilerError(code: .invalidInput, message: "'\(path)': the plan would replace what it is made of")
   }
   static func context(_ value: Int) -> CompilerError {
-    CompilerError(code: .invalidInput, message: "the context length is \(value), accepted are 1 and more")
+    CompilerError(
+      code: .invalidInput,
+      message: "the context length is \(value), accepted are \(ConversionOptions.contexts)")
   }
   static func patchLimit(_ value: Int) -> CompilerError {
     CompilerError(

@@ -174,7 +174,8 @@ public struct Conversion {
   private func write(_ output: String, _ tokenizer: [UInt8]?, _ report: inout ConversionReport) throws {
     let result = try Planner(report.module).plan()
     var program = result.program
-    program.model = [Entry("context", "\(try contextLength(report.module))")]
+    let context = min(try contextLength(report.module), Self.tabulatedPositions(report.module))
+    program.model = [Entry("context", "\(context)")]
     program.provenance = try provenance(report.module)
     program.ledger = (report.module.metadata[Self.ledgerKey] ?? "").split(separator: ",").map { entry in
       let parts = entry.split(separator: ":").map(String.init)
@@ -210,6 +211,22 @@ public struct Conversion {
       return length
     }
     return 4096
+  }
+
+  /// Positions that every table of positions has: exporters write them for the context of the model.
+  private static func tabulatedPositions(_ module: Module) -> Int {
+    var count = Int.max
+    for function in module.functions {
+      for id in function.graph.order {
+        let node = function.graph[id]
+        let table = ["self_attention": 5, "embedding": 3][node.operation]
+        guard let table, table < node.operands.count, let value = node.operands[table],
+          let rows = function.graph[value].type.shape.first?.constant
+        else { continue }
+        count = min(count, rows)
+      }
+    }
+    return count
   }
 
   private func provenance(_ module: Module) throws -> [Entry] {

@@ -50,11 +50,14 @@ extension ConversionOptions {
     {
       throw .usage("--print-after is '\(printAfter)', which --stop-after \(stopAfter) does not reach")
     }
-    if let context = maxContext, context < 1 { throw .context(context) }
+    if let context = maxContext, !Self.contexts.contains(context) { throw .context(context) }
     if let limit = patchLimit, limit < 0 { throw .patchLimit(limit) }
   }
 
   /// A stage that is left out is never reached.
+  /// Lengths that a context may have: tables of positions are made for all of it.
+  static let contexts = 1...(1 << 22)
+
   private func checkRuns(_ name: String?, _ option: String, _ stages: [Stage]) throws(CompilerError) {
     guard let name, name != "import" else { return }
     guard let stage = stages.first(where: { $0.name == name }) else {

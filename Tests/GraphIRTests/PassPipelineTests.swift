@@ -116,6 +116,9 @@ private struct Fail: Pass {
     let error = #expect(throws: PipelineError.self) { try PassPipeline(parsing: "fuse", available: passes) }
     #expect(error?.description == "there is no pass 'fuse'; accepted are drop-double-relu, break-types, fail")
     #expect(try PassPipeline(parsing: "", available: passes).passes.isEmpty)
+    for text in ["fail break-types", "fail,,break-types", "fail,"] {
+      #expect(throws: PipelineError.self) { try PassPipeline(parsing: text, available: passes) }
+    }
   }
 
   @Test func fidelitiesAreOrdered() {

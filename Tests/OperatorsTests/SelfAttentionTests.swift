@@ -84,7 +84,8 @@ import Testing
   @Test func whatDoesNotFitIsRefused() {
     #expect(message({ _ in }) == "no error")
     #expect(message({ _ in }, capacity: 6) == "the cache holds 6 positions, 7 are needed")
-    #expect(message { $0[7] = Tensor(i64: [0, 1, 90, 2], [1, 4]) }.contains("index 90 is out of range"))
+    #expect(message { $0[7] = Tensor(i64: [0, 1, 90, 2], [1, 4]) }.contains("position 90 is beyond"))
+    #expect(message { $0[7] = Tensor(i64: [0, 1, -1, 2], [1, 4]) }.contains("position -1 is beyond"))
     #expect(message { $0[7] = Tensor(i64: [0, 1], [1, 2]) }.contains("position ids are [1, 2]"))
     #expect(message { $0[8] = Tensor(i64: [1, 1, 1, 1], [1, 4]) }.contains("accepted is [1, 7]"))
     #expect(message { $0[8] = noise([1, 7], seed: 1) }.contains("accepted are i64 and i32"))
@@ -96,7 +97,7 @@ import Testing
     #expect(
       message({
         $0[5] = noise([6, 4], seed: 1); $0[6] = $0[5]; $0[7] = nil
-      }).contains("position 6 is out of"))
+      }).contains("position 6 is beyond"))
     #expect(message { $0[5] = Tensor(.f16, [90, 4]) }.contains("accepted are f32"))
   }
 }

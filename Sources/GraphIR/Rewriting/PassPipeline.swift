@@ -19,8 +19,8 @@ public struct PassPipeline: Sendable {
   /// - Parameter available: passes that the text may name.
   public init(parsing text: String, available: [any Pass]) throws(PipelineError) {
     var passes: [any Pass] = []
-    for part in text.split(separator: ",") {
-      let name = String(part.drop { $0 == " " }.prefix { $0 != " " })
+    for part in text.isEmpty ? [] : text.split(separator: ",", omittingEmptySubsequences: false) {
+      let name = String(part.drop { $0 == " " })
       guard let pass = available.first(where: { $0.name == name }) else {
         throw .unknownPass(name, accepted: available.map(\.name))
       }

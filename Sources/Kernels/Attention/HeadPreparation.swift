@@ -66,8 +66,7 @@ struct HeadRotation {
       positions = nil
       batchStride = 0
       guard past + rows <= cosines.shape[0] else {
-        throw .invalid(
-          "position \(past + rows - 1) is out of range, accepted are 0..<\(cosines.shape[0])")
+        throw Self.outOfRange(past + rows - 1, cosines.shape[0])
       }
       return
     }
@@ -78,9 +77,20 @@ struct HeadRotation {
     let ids = try call.integerBuffer(7)
     let resolved = call.resources.scratch(byteCount: max(1, ids.count) * 8)
       .bindMemory(to: Int.self, capacity: ids.count)
-    for index in ids.indices { resolved[index] = try resolveIndex(ids[index], cosines.shape[0]) }
+    for index in ids.indices {
+      guard ids[index] >= 0, ids[index] < cosines.shape[0] else {
+        throw Self.outOfRange(ids[index], cosines.shape[0])
+      }
+      resolved[index] = ids[index]
+    }
     positions = resolved
     batchStride = shape[0] == 1 ? 0 : rows
+  }
+
+  private static func outOfRange(_ position: Int, _ count: Int) -> KernelError {
+    .invalid(
+      "position \(position) is beyond the rotary angles, accepted are 0..<\(count); they reach as far as the"
+        + " context that the plan was made for")
   }
 
   func rotate(_ head: UnsafeMutablePointer<Float>, batch: Int, row: Int) {

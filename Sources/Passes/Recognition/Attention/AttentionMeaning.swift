@@ -53,6 +53,8 @@ final class AttentionReadings {
 
   var tables: [Set<ValueID>: RotaryTables?] = [:]
   var masks: [MaskKey: MaskMeaning] = [:]
+  /// Masks for which an attention was compared over a long past.
+  var provenFarOut: Set<[ValueID]> = []
 }
 
 /// A root-mean-square normalization of every head.

@@ -83,10 +83,13 @@ struct AttentionReader {
   }
 
   /// What rows put in at `start` become at `end`.
-  private func response(_ rows: HeadRows, at start: ValueID, _ end: ValueID, past: Int) throws(Miss)
-    -> HeadRows
-  {
-    var evaluator = evaluators[Probe(rows: rows.rows, past: past)]
+  ///
+  /// - Parameter positions: position ids that do not follow the past.
+  private func response(
+    _ rows: HeadRows, at start: ValueID, _ end: ValueID, past: Int, positions: [Int]? = nil
+  ) throws(Miss) -> HeadRows {
+    let probe = Probe(rows: rows.rows, past: past)
+    var evaluator = positions.map { evaluators.moved(probe, to: $0) } ?? evaluators[probe]
     if start != site.query.source, start != site.key.source {
       // The extents of the starting point, should its type not tell them.
       for source in [site.query.source, site.key.source] { evaluator.set(source, zeros(source, evaluator)) }
@@ -187,13 +190,21 @@ struct AttentionReader {
     -> Float
   {
     let rows = HeadRows(rows: Self.rows, heads: heads, size: size, seed: 2)
-    let answer = try response(rows, at: start, site.query.end, past: Self.past)
-    let expected =
-      rotary?.rotated(rows, positions: Array(Self.past..<Self.past + Self.rows)).values ?? rows.values
-    guard let factor = Agreement.factor(answer.values, expected, tolerance: 1e-5) else {
-      throw Miss("queries are not turned by the angles that keys are turned by")
+    var factors: [Float] = []
+    // Also far out: a scale may change with the position.
+    let end = min(limit, rotary?.cos.shape[0] ?? limit) - Self.rows
+    for past in Set([Self.past, end / 2, end].map { max(0, $0) }).sorted() {
+      let answer = try response(rows, at: start, site.query.end, past: past)
+      let expected = rotary?.rotated(rows, positions: Array(past..<past + Self.rows)).values ?? rows.values
+      guard let factor = Agreement.factor(answer.values, expected, tolerance: 1e-5) else {
+        throw Miss("queries are not turned by the angles that keys are turned by")
+      }
+      factors.append(factor)
     }
-    return factor
+    guard factors.allSatisfy({ abs($0 - factors[0]) <= 1e-5 * abs(factors[0]) }) else {
+      throw Miss("the factor of queries depends on their position")
+    }
+    return factors[0]
   }
 
   /// The factor between cached keys and the keys that scores read; heads must be repeated in order.
@@ -243,10 +254,12 @@ struct AttentionReader {
     -> RotaryTables?
   {
     if let known = readings.tables[angles], !angles.isEmpty { return known }
-    let found = try RotaryReader(heads: heads, size: size, limit: limit) {
-      (rows: HeadRows, past: Int) throws(Miss) -> HeadRows in
-      try response(rows, at: start, site.keyCache.update, past: past)
-    }.tables()
+    let found = try RotaryReader(
+      heads: heads, size: size, limit: limit,
+      response: { (rows: HeadRows, past: Int, positions: [Int]?) throws(Miss) -> HeadRows in
+        try response(rows, at: start, site.keyCache.update, past: past, positions: positions)
+      }, readsPositions: try readsPositions(angles)
+    ).tables()
     readings.tables[angles] = .some(found)
     return found
   }
@@ -266,7 +279,8 @@ struct AttentionReader {
     let reader = MaskReader(
       bias: { (probe: Probe, mask: [Int]?) throws(Miss) -> ScoreBias in
         try bias(probe, mask, heads: heads)
-      }, hints: hints(), limit: limit)
+      }, dependsOnMask: site.masks.contains { finder.provenance[Int($0.index)].contains(.mask) },
+      isBatchFree: finder.isBatchFree, hints: hints(), limit: limit)
     let meaning = try reader.meaning()
     readings.masks[key] = meaning
     return meaning

@@ -75,6 +75,9 @@ struct AttentionFinder {
     Set(uses[value] ?? []).filter { graph[$0].operation != "shape" }
   }
 
+  /// Whether several sequences fit the graph.
+  var isBatchFree: Bool { graph[signature.ids].type.shape[0].constant == nil }
+
   func isData(_ value: ValueID) -> Bool { provenance[Int(value.index)].contains(.data) }
 
   // MARK: Sites

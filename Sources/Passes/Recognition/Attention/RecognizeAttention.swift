@@ -28,7 +28,7 @@ public struct RecognizeAttention: Pass {
       var rewriter = AttentionRewriter(
         module.functions[index].graph, module.constants, signature, limit: limit, context.operators,
         context.symbols)
-      rewriter.run(&context)
+      try rewriter.run(&context)
       module.functions[index].graph = rewriter.builder.graph
       module.constants = rewriter.builder.constants
     }
@@ -59,16 +59,20 @@ private struct AttentionRewriter {
     self.limit = limit
   }
 
-  mutating func run(_ context: inout PassContext) {
+  mutating func run(_ context: inout PassContext) throws {
     for id in finder.graph.order where context.patches.isOpen {
       do throws(Miss) {
         guard let site = try finder.site(at: id) else { continue }
+        guard finder.graph[finder.signature.ids].type.shape[1].constant == nil else {
+          throw Miss("the graph takes a fixed number of tokens at a time")
+        }
         try checkCaches(of: site)
         let meaning = try AttentionReader(
           finder: finder, site: site, evaluators: evaluators, readings: readings, limit: limit
         ).meaning()
         try AttentionProof(
-          finder: finder, site: site, evaluators: evaluators, interpreter: interpreter, limit: limit
+          finder: finder, site: site, evaluators: evaluators, readings: readings, interpreter: interpreter,
+          limit: limit
         ).check(meaning)
         try write(meaning, site, before: id)
         taken.formUnion([site.keyCache.input, site.valueCache.input])
@@ -78,13 +82,15 @@ private struct AttentionRewriter {
         context.miss(finder.graph[id], error.reason)
       }
     }
-    _ = builder.graph.sortNodes()
+    guard builder.graph.sortNodes() else {
+      throw OperatorError("attention nodes would read their own results")
+    }
     builder.graph.removeDeadNodes()
     for (value, name) in names { builder.graph.rename(value, to: name) }
   }
 
   /// One node appends to a cache, in place: it must come in and go out, and belong to one attention.
-  private mutating func checkCaches(of site: AttentionSite) throws(Miss) {
+  private func checkCaches(of site: AttentionSite) throws(Miss) {
     for cache in [site.keyCache, site.valueCache] {
       let graph = finder.graph
       guard graph.isOutput(cache.present) else {

@@ -42,8 +42,10 @@ struct RotaryReader {
   let size: Int
   /// Positions that the tables cover.
   let limit: Int
-  /// Runs the computation on rows at positions `past ..< past + rows`.
-  let response: (HeadRows, _ past: Int) throws(Miss) -> HeadRows
+  /// Runs the computation on rows at positions `past ..< past + rows`, or at the given position ids.
+  let response: (HeadRows, _ past: Int, _ positions: [Int]?) throws(Miss) -> HeadRows
+  /// Whether the computation reads position ids.
+  let readsPositions: Bool
 
   /// - Returns: nil when the computation leaves rows as they are.
   func tables() throws(Miss) -> RotaryTables? {
@@ -53,10 +55,10 @@ struct RotaryReader {
     var past = max(0, min(limit, 4096) - rows)
     var answer: HeadRows
     do throws(Miss) {
-      answer = try response(probe, past)
+      answer = try response(probe, past, nil)
     } catch {
       past = 0
-      answer = try response(probe, past)
+      answer = try response(probe, past, nil)
     }
     let changed = (0..<size).filter { index in
       (0..<rows * heads).contains { head in
@@ -93,18 +95,37 @@ struct RotaryReader {
       }
     }
     guard start > 0 else { throw Miss("rotary angles cannot be evaluated") }
-    // Angles must not depend on how many positions come at once.
-    let position = min(7, start - 1)
-    let alone = try read(rows: 1, past: position, width, isInterleaved)
-    let together = Array(cosines[position * width / 2..<(position + 1) * width / 2])
-    guard Agreement.error(alone.cos.array(of: Float.self), together) < 1e-5 else {
-      throw Miss("the rotary angle of a position depends on the length of the sequence")
-    }
     let shape = [start, width / 2]
-    return RotaryTables(
+    let tables = RotaryTables(
       isInterleaved: isInterleaved, width: width, cos: Tensor(f32: cosines, shape),
       sin: Tensor(f32: sines, shape))
+    try checkLengths(tables)
+    return tables
   }
+
+  /// Angles must not depend on how many positions come before, with, or after: some are looked at alone, and first
+  /// ones together with the last one.
+  private func checkLengths(_ tables: RotaryTables) throws(Miss) {
+    let end = tables.cos.shape[0]
+    func check(_ rows: Int, past: Int, _ positions: [Int]?) throws(Miss) {
+      let probe = HeadRows(rows: rows, heads: heads, size: size, seed: 4)
+      let places = positions ?? Array(past..<past + rows)
+      let found = try response(probe, past, positions).values
+      guard Agreement.error(found, tables.rotated(probe, positions: places).values) < 1e-5 else {
+        throw Miss("the rotary angle of a position depends on the length of the sequence")
+      }
+    }
+    try check(1, past: min(7, end - 1), nil)
+    try check(1, past: end - 1, nil)
+    if readsPositions, end > 16 {
+      try check(13, past: end - 13, Array(0..<12) + [end - 1])
+    } else {
+      try check(min(end, Self.longestRun), past: 0, nil)
+    }
+  }
+
+  /// Rows of one run, where position ids cannot bring near and far positions together.
+  private static let longestRun = 8192
 
   /// Cosines and sines of some positions: ones in the first of each pair come out as both.
   private func read(rows: Int, past: Int, _ width: Int, _ isInterleaved: Bool) throws(Miss)
@@ -116,7 +137,7 @@ struct RotaryReader {
     let ones = zeros.mapHeads { _, _ in
       (0..<size).map { $0 < width && (isInterleaved ? $0 % 2 == 0 : $0 < half) ? 1 : 0 }
     }
-    let answer = try response(ones, past)
+    let answer = try response(ones, past, nil)
     var (cosines, sines): ([Float], [Float]) = ([], [])
     for row in 0..<rows {
       let start = row * heads * size
