@@ -1,6 +1,6 @@
 /// A format of blocks of 32 weights: codes of a few bits, and one or two f16 parameters per block.
 ///
-/// Codes are unsigned here; `decode` gives them their meaning.
+/// Codes are bytes here; `decode` gives them their meaning.
 protocol BlockCoding {
   /// Widths in bits of the planes that a code is split into, low bits first.
   static var planes: [Int] { get }
@@ -14,9 +14,13 @@ protocol BlockCoding {
   static func fit(_ w: UnsafePointer<Float>, _ count: Int, _ tolerance: Float) -> BlockParameters?
   /// The parameters of a grid near finite numbers.
   static func nearest(_ w: UnsafePointer<Float>, _ count: Int) -> BlockParameters
-  /// The nearest code of number `index` of a block.
-  static func code(_ w: Float, at index: Int, _ parameters: BlockParameters) -> UInt8
-  static func decode(_ code: UInt8, at index: Int, _ parameters: BlockParameters) -> Float
+  /// The nearest codes of `count` numbers.
+  static func encode(
+    _ w: UnsafePointer<Float>, _ count: Int, _ parameters: BlockParameters,
+    into codes: UnsafeMutablePointer<UInt8>)
+  static func decode(
+    _ codes: UnsafePointer<UInt8>, _ count: Int, _ parameters: BlockParameters,
+    into w: UnsafeMutablePointer<Float>)
 }
 
 /// What a block stores beside its codes.
@@ -71,7 +75,7 @@ struct BlockRow {
   }
 
   func encode(_ row: UnsafePointer<Float>, into bytes: UnsafeMutableRawPointer) {
-    withCodes { codes in
+    withCodes { codes, block in
       forEachChunk { first, count in
         let parameters = bytes + blocks * codeBytes + first * coding.parameterCount * 2
         codes.update(repeating: 0)
@@ -79,7 +83,8 @@ struct BlockRow {
           let start = (first + b) * Self.blockSize
           let (w, size) = (row + start, min(Self.blockSize, columns - start))
           let p = coding.fit(w, size, BlockFormat.rounding) ?? coding.nearest(w, size)
-          for e in 0..<size { codes[Self.place(e, b, count)] = coding.code(w[e], at: e, p) }
+          coding.encode(w, size, p, into: block)
+          for e in 0..<size { codes[Self.place(e, b, count)] = block[e] }
           parameters.storeBytes(of: p.first, toByteOffset: b * 2, as: Float16.self)
           if coding.parameterCount > 1 {
             parameters.storeBytes(of: p.second, toByteOffset: (count + b) * 2, as: Float16.self)
@@ -91,7 +96,7 @@ struct BlockRow {
   }
 
   func decode(_ bytes: UnsafeRawPointer, into row: UnsafeMutablePointer<Float>) {
-    withCodes { codes in
+    withCodes { codes, block in
       forEachChunk { first, count in
         load(codes, count, bytes + first * codeBytes)
         let parameters = bytes + blocks * codeBytes + first * coding.parameterCount * 2
@@ -101,9 +106,9 @@ struct BlockRow {
             p.second = parameters.loadUnaligned(fromByteOffset: (count + b) * 2, as: Float16.self)
           }
           let start = (first + b) * Self.blockSize
-          for e in 0..<min(Self.blockSize, columns - start) {
-            row[start + e] = coding.decode(codes[Self.place(e, b, count)], at: e, p)
-          }
+          let size = min(Self.blockSize, columns - start)
+          for e in 0..<size { block[e] = codes[Self.place(e, b, count)] }
+          coding.decode(block, size, p, into: row + start)
         }
       }
     }
@@ -112,10 +117,14 @@ struct BlockRow {
   @inline(__always)
   private static func place(_ e: Int, _ b: Int, _ count: Int) -> Int { (e / 4 * count + b) * 4 + e % 4 }
 
-  private func withCodes(_ body: (UnsafeMutableBufferPointer<UInt8>) -> Void) {
-    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.chunkBlocks * Self.blockSize) { codes in
+  /// Room for the codes of a chunk by place, and for those of a block in order.
+  private func withCodes(
+    _ body: (_ codes: UnsafeMutableBufferPointer<UInt8>, _ block: UnsafeMutablePointer<UInt8>) -> Void
+  ) {
+    let count = Self.chunkBlocks * Self.blockSize
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: count + Self.blockSize) { codes in
       codes.initialize(repeating: 0)
-      body(codes)
+      body(UnsafeMutableBufferPointer(rebasing: codes[..<count]), codes.baseAddress! + count)
     }
   }
 

@@ -36,18 +36,37 @@ struct SymmetricGrid {
         min(max(scale, -Float(Float16.greatestFiniteMagnitude)), Float(Float16.greatestFiniteMagnitude)))
     }
     func squaredError(_ scale: Float16) -> Float {
-      (0..<count).reduce(0) { sum, i in
-        let error = Float(scale) * Float(quant(w[i], scale)) - w[i]
-        return sum + error * error
+      let scale = Float(scale)
+      var sum: Float = 0
+      for i in 0..<count {
+        let error = scale * quant(w[i], scale) - w[i]
+        sum += error * error
       }
+      return sum
     }
     return squaredError(scales[1]) < squaredError(scales[0]) ? scales[1] : scales[0]
   }
 
-  /// The nearest whole number of scales.
-  func quant(_ w: Float, _ scale: Float16) -> Int {
-    if scale == 0 { return 0 }
-    return min(max(Int(Grid.rounded(Grid.clamped(w / Float(scale)))), -limit), limit - 1)
+  /// The nearest codes of numbers: whole numbers of scales, plus `offset`.
+  func encode(
+    _ w: UnsafePointer<Float>, _ count: Int, _ scale: Float16, offset: UInt8,
+    into codes: UnsafeMutablePointer<UInt8>
+  ) {
+    let scale = Float(scale)
+    for i in 0..<count { codes[i] = Grid.byte(quant(w[i], scale)) &+ offset }
+  }
+
+  func decode(
+    _ codes: UnsafePointer<UInt8>, _ count: Int, _ scale: Float16, offset: UInt8,
+    into w: UnsafeMutablePointer<Float>
+  ) {
+    let scale = Float(scale)
+    for i in 0..<count { w[i] = scale * Float(Int8(bitPattern: codes[i] &- offset)) }
+  }
+
+  @inline(__always)
+  private func quant(_ w: Float, _ scale: Float) -> Float {
+    scale == 0 ? 0 : Grid.rounded(min(max(w / scale, -Float(limit)), Float(limit - 1)))
   }
 
   private func extreme(_ w: UnsafePointer<Float>, _ count: Int) -> Float {
@@ -114,9 +133,15 @@ struct OffsetGrid {
     return rounded(w, count, start, Float16((end - start) / Float(largest))).parameters
   }
 
-  static func quant(_ w: Float, _ p: BlockParameters) -> Int {
-    if p.first == 0 { return 0 }
-    return min(max(Int(Grid.rounded(Grid.clamped((w + Float(p.second)) / Float(p.first)))), 0), largest)
+  /// The nearest codes of numbers.
+  static func encode(
+    _ w: UnsafePointer<Float>, _ count: Int, _ p: BlockParameters, into codes: UnsafeMutablePointer<UInt8>
+  ) {
+    let (scale, minimum) = (Float(p.first), Float(p.second))
+    for i in 0..<count {
+      let quotient = scale == 0 ? 0 : (w[i] + minimum) / scale
+      codes[i] = Grid.byte(Grid.rounded(min(max(quotient, 0), Float(largest))))
+    }
   }
 
   /// The extremes, that of larger magnitude first.
@@ -165,6 +190,10 @@ enum Grid {
   /// To the nearest whole number, ties to even, for |x| < 2^22. `rounded()` is a call without SSE4.
   @inline(__always)
   static func rounded(_ x: Float) -> Float { (x + 0x1.8p23) - 0x1.8p23 }
+
+  /// The low bits of a whole number in two's complement, for |x| < 2^22.
+  @inline(__always)
+  static func byte(_ x: Float) -> UInt8 { UInt8(truncatingIfNeeded: (x + 0x1.8p23).bitPattern) }
 
   /// Within what ``rounded(_:)`` takes and every grid.
   @inline(__always)

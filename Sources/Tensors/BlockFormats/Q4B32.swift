@@ -13,9 +13,16 @@ enum Q4B32: BlockCoding {
     OffsetGrid.nearest(w, count)
   }
 
-  static func code(_ w: Float, at index: Int, _ p: BlockParameters) -> UInt8 { UInt8(OffsetGrid.quant(w, p)) }
+  static func encode(
+    _ w: UnsafePointer<Float>, _ count: Int, _ p: BlockParameters, into codes: UnsafeMutablePointer<UInt8>
+  ) {
+    OffsetGrid.encode(w, count, p, into: codes)
+  }
 
-  static func decode(_ code: UInt8, at index: Int, _ p: BlockParameters) -> Float {
-    Float(p.first) * Float(code) - Float(p.second)
+  static func decode(
+    _ codes: UnsafePointer<UInt8>, _ count: Int, _ p: BlockParameters, into w: UnsafeMutablePointer<Float>
+  ) {
+    let (scale, minimum) = (Float(p.first), Float(p.second))
+    for i in 0..<count { w[i] = scale * Float(codes[i]) - minimum }
   }
 }

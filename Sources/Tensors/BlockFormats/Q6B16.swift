@@ -19,11 +19,19 @@ enum Q6B16: BlockCoding {
       first: grid.nearest(w, min(count, half)), second: grid.nearest(w + half, max(count - half, 0)))
   }
 
-  static func code(_ w: Float, at index: Int, _ p: BlockParameters) -> UInt8 {
-    UInt8(grid.quant(w, index < half ? p.first : p.second) + 32)
+  static func encode(
+    _ w: UnsafePointer<Float>, _ count: Int, _ p: BlockParameters, into codes: UnsafeMutablePointer<UInt8>
+  ) {
+    let first = min(count, half)
+    grid.encode(w, first, p.first, offset: 32, into: codes)
+    grid.encode(w + first, count - first, p.second, offset: 32, into: codes + first)
   }
 
-  static func decode(_ code: UInt8, at index: Int, _ p: BlockParameters) -> Float {
-    Float(index < half ? p.first : p.second) * Float(Int(code) - 32)
+  static func decode(
+    _ codes: UnsafePointer<UInt8>, _ count: Int, _ p: BlockParameters, into w: UnsafeMutablePointer<Float>
+  ) {
+    let first = min(count, half)
+    grid.decode(codes, first, p.first, offset: 32, into: w)
+    grid.decode(codes + first, count - first, p.second, offset: 32, into: w + first)
   }
 }
