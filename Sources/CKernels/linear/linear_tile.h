@@ -39,7 +39,6 @@ INLINE void linear_tile(const CALL *c, size_t n, size_t s, const int nrows, cons
 
   size_t k = 0;
   for (; k + 16 <= c->inner; k += 16) {
-    if (nrows == 1) __builtin_prefetch((const char *)(w + k) + AHEAD_BYTES);
     UNROLL for (int h = 0; h < REGISTERS; h++) {
       reg a[TILE_N];
       UNROLL for (int i = 0; i < nrows; i++) a[i] = LOAD(w + (size_t)i * w_stride + k + h * WIDTH);
