@@ -14,10 +14,6 @@
 #define LOAD(w) _Generic((w), const float *: reg_load, const uint16_t *: reg_load_bf16)(w)
 #define LOAD_PART(w, count) _Generic((w), const float *: load_part, const uint16_t *: load_filled)(w, count)
 
-/// How far ahead memory is asked for the weights of a single stream: processors look ahead too, but not
-/// across pages.
-enum { AHEAD_BYTES = 4 << 10 };
-
 TARGET_BEGIN
 
 /// Sixteen weights of a row that is filled up with zeros.
