@@ -5,7 +5,8 @@ import Passes
 import TestSupport
 import Testing
 
-/// One case per file in `Goldens/`: `// passes:` in the first line, a module, and below `// expect:` the module after.
+/// One case per file in `Cases/`: `// passes:` in the first line, and a module. What comes out stands under the same name in
+/// `Goldens/`, with misses as comments.
 @Suite struct PassGoldenTests {
   static let available: [any Pass] = [
     DecomposeComposites(), FoldConstants(), EliminateCommonSubexpressions(), EliminateDeadCode(),

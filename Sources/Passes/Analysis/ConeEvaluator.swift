@@ -41,6 +41,15 @@ struct ConeEvaluator {
     return tensor
   }
 
+  /// As ``tensor(_:)``, with a reason that names the value.
+  mutating func read(_ value: ValueID) throws(Miss) -> Tensor {
+    do throws(Failure) {
+      return try tensor(value)
+    } catch {
+      throw Miss("'\(graph[value].name)' cannot be evaluated: \(error)")
+    }
+  }
+
   /// The extents of a value, from its type where that tells.
   func shape(_ value: ValueID) -> [Int]? {
     let extents = graph[value].type.shape.map { $0.evaluated(sizes) }

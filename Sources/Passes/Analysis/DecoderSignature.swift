@@ -1,4 +1,5 @@
 import GraphIR
+import Operators
 import Tensors
 
 /// The part that each input of an exported decoder plays, whatever the exporter calls it.
@@ -41,6 +42,11 @@ struct DecoderSignature {
     mask = others.first { graph[$0].name == "attention_mask" } ?? others.first { $0 != positions }
   }
 
+  /// Positions that a module is made for: what is known of it, or 4096.
+  static func context(of module: Module) -> Int {
+    module.metadata["context_length"].flatMap { Int($0) } ?? 4096
+  }
+
   private static func caches(of graph: Graph) -> [Cache] {
     var caches: [Cache] = []
     for id in graph.order {
@@ -52,13 +58,10 @@ struct DecoderSignature {
           axis == cacheAxis || axis == cacheAxis - 4
         else { continue }
         caches.append(Cache(input: input, update: update, present: present))
-      case "self_attention":
-        for index in 1...2 where index < node.results.count && index < node.operands.count {
-          guard let input = node.operands[index], let present = node.results[index], isCache(input, in: graph)
-          else { continue }
+      default:
+        for case let (input?, present?) in OperatorSet.cacheUpdates(of: node) where isCache(input, in: graph) {
           caches.append(Cache(input: input, update: nil, present: present))
         }
-      default: break
       }
     }
     return caches

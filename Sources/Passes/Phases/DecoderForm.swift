@@ -4,11 +4,6 @@ import Tensors
 
 /// The parts of a function that make it a decoder: what its tokens, caches and logits are.
 struct DecoderForm {
-  /// Why a function is no decoder that phases can be made of.
-  struct Miss: Error {
-    let reason: String
-  }
-
   /// Tokens per run: the second axis of `input_ids`.
   let sequence: String
   /// Positions in the caches before a run, when all caches name them alike.
@@ -25,21 +20,21 @@ struct DecoderForm {
         graph[id].name == "input_ids" && [.i64, .i32].contains(graph[id].type.element)
           && graph[id].type.rank == 2
       })
-    else { throw Miss(reason: "there is no input 'input_ids' of whole numbers, [batch, sequence]") }
+    else { throw Miss("there is no input 'input_ids' of whole numbers, [batch, sequence]") }
     let type = graph[ids].type
     guard let sequence = type.shape[1].symbol else {
-      throw Miss(reason: "'input_ids' is \(type), need a sequence length that is open")
+      throw Miss("'input_ids' is \(type), need a sequence length that is open")
     }
     self.sequence = sequence
     guard type.shape[0] == 1 || type.shape[0].symbol != nil, type.shape[0] != type.shape[1] else {
-      throw Miss(reason: "'input_ids' is \(type), need a batch that is open or 1")
+      throw Miss("'input_ids' is \(type), need a batch that is open or 1")
     }
 
     let cacheInputs = Self.caches(graph)
-    guard !cacheInputs.isEmpty else { throw Miss(reason: "there is no cache that is kept in place") }
+    guard !cacheInputs.isEmpty else { throw Miss("there is no cache that is kept in place") }
     for id in cacheInputs where graph[id].type.shape.contains(where: { $0.symbols.contains(sequence) }) {
       throw Miss(
-        reason: "cache '\(graph[id].name)' is \(graph[id].type), as long as the sequence of 'input_ids'")
+        "cache '\(graph[id].name)' is \(graph[id].type), as long as the sequence of 'input_ids'")
     }
     caches = cacheInputs.map { graph[$0].type }
     fed = Dictionary(
@@ -58,7 +53,7 @@ struct DecoderForm {
     guard
       let output = candidates.first(where: { $0.name == "logits" })
         ?? (candidates.count == 1 ? candidates[0] : nil)
-    else { throw Miss(reason: "there are no logits [batch, \(sequence), vocabulary]") }
+    else { throw Miss("there are no logits [batch, \(sequence), vocabulary]") }
     logits = output.value
   }
 

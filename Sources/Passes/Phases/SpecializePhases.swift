@@ -44,7 +44,7 @@ public struct SpecializePhases: Pass {
     }
     let main = module.main
     let form: DecoderForm
-    do throws(DecoderForm.Miss) {
+    do throws(Miss) {
       form = try DecoderForm(main.graph)
     } catch {
       miss(main, "no decoder: \(error.reason)", &context)

@@ -20,7 +20,7 @@ public struct RecognizePositions: Pass {
   public init() {}
 
   public func run(on module: inout Module, context: inout PassContext) throws {
-    let limit = module.metadata["context_length"].flatMap { Int($0) } ?? 4096
+    let limit = DecoderSignature.context(of: module)
     for index in module.functions.indices {
       let graph = module.functions[index].graph
       guard let signature = DecoderSignature(graph) else { continue }
@@ -129,26 +129,19 @@ private struct PositionReader {
   private func evaluated(_ value: ValueID) throws(Miss) -> Tensor {
     var rows: [Float] = []
     var width = 0
-    var (start, chunk) = (0, 512)
-    while start < limit, chunk > 0 {
-      do throws(Miss) {
-        let count = min(chunk, limit - start)
-        let part = try self.rows(value, evaluators[Probe(rows: count, past: start)], count)
-        width = part.count / count
-        rows += part
-        start += count
-      } catch {
-        chunk /= 2
-      }
+    let count = PositionRows.read(limit: limit) { (start, count) throws(Miss) in
+      let part = try self.rows(value, evaluators[Probe(rows: count, past: start)], count)
+      width = part.count / count
+      rows += part
     }
-    guard start > 0 else { throw Miss("what is added to the embedding cannot be evaluated") }
-    let order = [7, 2, 9, 9, 0].map { min($0, start - 1) }
+    guard count > 0 else { throw Miss("what is added to the embedding cannot be evaluated") }
+    let order = [7, 2, 9, 9, 0].map { min($0, count - 1) }
     let probe = Probe(rows: order.count, past: 0)
     let expected = order.flatMap { rows[$0 * width..<($0 + 1) * width] }
     guard try self.rows(value, evaluators.moved(probe, to: order), order.count) == expected else {
       throw Miss("what is added to the embedding is not a row per position id")
     }
-    return Tensor(f32: rows, [start, width])
+    return Tensor(f32: rows, [count, width])
   }
 
   private func rows(_ value: ValueID, _ evaluator: ConeEvaluator, _ count: Int) throws(Miss) -> [Float] {

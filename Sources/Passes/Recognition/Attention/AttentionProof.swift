@@ -84,7 +84,7 @@ struct AttentionProof {
     }
     let expected = [meaning.result, site.keyCache.present, site.valueCache.present]
     for (index, value) in expected.enumerated() {
-      let tensor = try evaluated(value, &evaluator)
+      let tensor = try evaluator.read(value)
       guard let result = found[index] else { continue }
       let error = Agreement.error(result.array(of: Float.self), tensor.array(of: Float.self))
       guard error <= Self.tolerance else {
@@ -111,20 +111,12 @@ struct AttentionProof {
         tensors.append(nil)
         continue
       }
-      tensors.append(try evaluated(value, &evaluator))
+      tensors.append(try evaluator.read(value))
     }
     return [
       tensors[0], tensors[1], meaning.rotary?.cos, meaning.rotary?.sin, tensors[2], tensors[3],
       meaning.mask.slopes.map { Tensor(f32: $0) },
     ]
-  }
-
-  private func evaluated(_ value: ValueID, _ evaluator: inout ConeEvaluator) throws(Miss) -> Tensor {
-    do throws(ConeEvaluator.Failure) {
-      return try evaluator.tensor(value)
-    } catch {
-      throw Miss("'\(finder.graph[value].name)' cannot be evaluated: \(error)")
-    }
   }
 
   /// Query, key and value columns side by side, `[batch, rows, ...]`.

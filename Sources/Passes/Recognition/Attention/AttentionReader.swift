@@ -71,11 +71,7 @@ struct AttentionReader {
 
   private func evaluated(_ value: ValueID, _ evaluator: ConeEvaluator) throws(Miss) -> Tensor {
     var evaluator = evaluator
-    do throws(ConeEvaluator.Failure) {
-      return try evaluator.tensor(value)
-    } catch {
-      throw Miss("'\(finder.graph[value].name)' cannot be evaluated: \(error)")
-    }
+    return try evaluator.read(value)
   }
 
   private func zeros(_ source: ValueID, _ evaluator: ConeEvaluator) -> Tensor {

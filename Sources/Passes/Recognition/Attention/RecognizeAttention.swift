@@ -22,7 +22,7 @@ public struct RecognizeAttention: Pass {
   public init() {}
 
   public func run(on module: inout Module, context: inout PassContext) throws {
-    let limit = module.metadata["context_length"].flatMap { Int($0) } ?? 4096
+    let limit = DecoderSignature.context(of: module)
     for index in module.functions.indices {
       guard let signature = DecoderSignature(module.functions[index].graph) else { continue }
       var rewriter = AttentionRewriter(

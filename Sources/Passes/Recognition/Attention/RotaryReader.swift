@@ -83,19 +83,13 @@ struct RotaryReader {
     var (cosines, sines): ([Float], [Float]) = ([], [])
     cosines.reserveCapacity(limit * width / 2)
     sines.reserveCapacity(limit * width / 2)
-    var (start, chunk) = (0, 512)
-    while start < limit, chunk > 0 {
-      do throws(Miss) {
-        let reading = try read(rows: min(chunk, limit - start), past: start, width, isInterleaved)
-        cosines += reading.cos.array(of: Float.self)
-        sines += reading.sin.array(of: Float.self)
-        start += min(chunk, limit - start)
-      } catch {
-        chunk /= 2
-      }
+    let count = PositionRows.read(limit: limit) { (start, count) throws(Miss) in
+      let reading = try read(rows: count, past: start, width, isInterleaved)
+      cosines += reading.cos.array(of: Float.self)
+      sines += reading.sin.array(of: Float.self)
     }
-    guard start > 0 else { throw Miss("rotary angles cannot be evaluated") }
-    let shape = [start, width / 2]
+    guard count > 0 else { throw Miss("rotary angles cannot be evaluated") }
+    let shape = [count, width / 2]
     let tables = RotaryTables(
       isInterleaved: isInterleaved, width: width, cos: Tensor(f32: cosines, shape),
       sin: Tensor(f32: sines, shape))
