@@ -58,8 +58,8 @@ gemma-exports: $(VENV)
 
 verify: ## After a change to numerics: Gemma's plan against recorded tokenization, logits and greedy text.
 verify: setup build gemma $(VENV)
-	@make -s MODEL=$(GEMMA) $(CACHE)/gemma-3-270m.plan
-	$(PYTHON) graphs/gemma-3-270m/verify_plan.py $(CACHE)/gemma-3-270m.plan --tandem $(TANDEM)
+	@make -s MODEL=$(GEMMA) $(CACHE)/gemma-3-270m.f32.plan
+	$(PYTHON) graphs/gemma-3-270m/verify_plan.py $(CACHE)/gemma-3-270m.f32.plan --tandem $(TANDEM)
 
 test: ## Before a commit, and in continuous integration: everything that is tested.
 test: setup $(NODE_TESTS)/manifest.json
@@ -77,9 +77,9 @@ zoo-matrix: setup build
 
 bench: ## For numbers: prefill and decoding beside ONNX Runtime, in turns, on the same and on filled exports. ROUNDS=5
 bench: setup build gemma $(CACHE)/venv/.check
-	@make -s MODEL=$(GEMMA) $(CACHE)/gemma-3-270m.plan
+	@make -s MODEL=$(GEMMA) $(CACHE)/gemma-3-270m.f32.plan
 	$(PYTHON) Benchmarks/tandem_vs_ort.py --tandem $(TANDEM) --rounds $(or $(ROUNDS),5) \
-	  $(CACHE)/gemma-3-270m.plan $(GEMMA)/model.onnx $(foreach name,dynamo23 optimum,$(wildcard $(CACHE)/gemma-3-270m-exports/$(name)/model.onnx))
+	  $(CACHE)/gemma-3-270m.f32.plan $(GEMMA)/model.onnx $(foreach name,dynamo23 optimum,$(wildcard $(CACHE)/gemma-3-270m-exports/$(name)/model.onnx))
 
 proto: ## After a change to a .proto file: the C code in CONNX and CPlan (needs protobuf-c-compiler).
 	@command -v protoc-c > /dev/null || { echo "proto: no protoc-c; apt-get install protobuf-c-compiler" >&2; exit 1; }
@@ -123,7 +123,11 @@ $(GEMMA)/model.onnx:
 	echo "exporting Gemma 3 270M to $(GEMMA) (once, about a minute, 1.1 GB)" >&2
 	$(PYTHON) graphs/gemma-3-270m/export.py "$$file" $(GEMMA)
 
-# Compiled again when the graph or the compiler is newer.
+# Compiled again when the graph or the compiler is newer; weights as they were exported, for comparisons.
+$(CACHE)/%.f32.plan: $(MODEL)/model.onnx $(MODEL)/tokenizer.json $(TANDEM)
+	@mkdir -p $(CACHE)
+	$(TANDEM) convert $(MODEL)/model.onnx --tokenizer $(MODEL)/tokenizer.json --weights f32 -o $@
+
 $(CACHE)/%.plan: $(MODEL)/model.onnx $(MODEL)/tokenizer.json $(TANDEM)
 	@mkdir -p $(CACHE)
 	$(TANDEM) convert $(MODEL)/model.onnx --tokenizer $(MODEL)/tokenizer.json -o $@

@@ -14,10 +14,10 @@ extension ConversionOptions {
 
   /// The passes of the pipeline, those included that are left out.
   private func allStages() throws(CompilerError) -> [Stage] {
-    var pipeline = Pipeline.standard
+    var pipeline = Pipeline.standard(weights.policy)
     if let passes {
       do throws(PipelineError) {
-        pipeline = try PassPipeline(parsing: passes, available: Pipeline.standard.passes)
+        pipeline = try PassPipeline(parsing: passes, available: pipeline.passes)
       } catch {
         guard case .unknownPass(let name, _) = error else { preconditionFailure("parsing runs no pass") }
         throw .unknownPass(name, accepted: Pipeline.passNames)

@@ -1,12 +1,26 @@
 public import GraphIR
+import Passes
+import Tensors
 
 /// How a model is converted. Names and defaults are those of the command line.
 public struct ConversionOptions: Sendable {
   /// The format in which matrices are stored.
   public enum WeightFormat: String, CaseIterable, Sendable {
-    /// The smallest format that reproduces the exported values; today f32.
+    /// The smallest format that reproduces the exported values, q8 where none does.
     case auto
-    case f32
+    case f32, bf16, q8, q6, q5, q4
+
+    var policy: QuantizeWeights.Policy {
+      switch self {
+      case .auto: .automatic
+      case .f32: .format(.f32)
+      case .bf16: .format(.bf16)
+      case .q8: .format(.q8b32)
+      case .q6: .format(.q6b16)
+      case .q5: .format(.q5b32)
+      case .q4: .format(.q4b32)
+      }
+    }
   }
 
   /// The exported model: an ONNX file, or a stage that an earlier conversion dumped (`.ir`).

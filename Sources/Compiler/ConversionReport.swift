@@ -28,4 +28,7 @@ public struct ConversionReport: Sendable {
   public var misses: [(pass: String, miss: PassMiss)] {
     stages.flatMap { stage in (stage.record?.misses ?? []).map { (stage.name, $0) } }
   }
+
+  /// What passes had to say.
+  public var notes: [String] { stages.flatMap { $0.record?.notes ?? [] } }
 }

@@ -1,9 +1,12 @@
 public import GraphIR
-import Passes
+public import Passes
 
 /// The passes in order, each with the reason for its place.
 public enum Pipeline {
-  public static var standard: PassPipeline {
+  public static var standard: PassPipeline { standard(.automatic) }
+
+  /// - Parameter weights: how matrices are stored.
+  public static func standard(_ weights: QuantizeWeights.Policy) -> PassPipeline {
     PassPipeline([
       // Composites first: everything after sees one spelling.
       DecomposeComposites(),
@@ -38,6 +41,8 @@ public enum Pipeline {
       // What is left between attentions.
       RewritePass.fuseFeedForward,
       RewritePass.fuseResidual,
+      // All products are formed; what reads one matrix then reads the same blocks.
+      QuantizeWeights(weights),
       EliminateCommonSubexpressions(),
       EliminateDeadCode(),
       // Last: copies of the finished function.

@@ -34,6 +34,17 @@ public enum OperatorSet {
     }
   }
 
+  /// Operands that are matrices of weights, a row per output or entry, and the attribute that names the
+  /// ``BlockFormat`` of each.
+  public static func weightFormats(of mnemonic: String) -> [(operand: Int, attribute: String)] {
+    switch mnemonic {
+    case "linear", "lm_head": [(1, "weight_format")]
+    case "embedding": [(1, "table_format")]
+    case "feed_forward": [(1, "up_format"), (2, "down_format"), (3, "gate_format")]
+    default: []
+    }
+  }
+
   /// Whether a node should be rewritten as simpler operators before planning: it has no kernel, or it is an attention
   /// that joins its own cache, which only a separate `concat` lets become state.
   public static func isComposite(_ node: Node) -> Bool {

@@ -23,7 +23,7 @@ public struct ModuleSummary: Sendable, Encodable {
     public let operators: [OperatorCount]
   }
 
-  /// Constants of one element type.
+  /// Constants of one element type or, in plans, of one format of blocks.
   public struct ConstantGroup: Sendable, Encodable {
     public let element: String
     public let count: Int

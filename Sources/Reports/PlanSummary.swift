@@ -41,7 +41,7 @@ public struct PlanSummary: Sendable, Encodable {
   public let model: [String: String]
   public let provenance: [String: String]
   public let functions: [Function]
-  /// Weights by element type, most bytes first.
+  /// Weights by format, most bytes first.
   public let weights: [ModuleSummary.ConstantGroup]
   public let sections: [Section]
   public let ledger: [Ledger]
@@ -60,7 +60,7 @@ public struct PlanSummary: Sendable, Encodable {
     model = Dictionary(program.model.map { ($0.key, $0.value) }) { first, _ in first }
     provenance = Dictionary(program.provenance.map { ($0.key, $0.value) }) { first, _ in first }
     functions = program.functions.map { Function($0, program) }
-    weights = ModuleSummary.ConstantGroup.groups(program.weights)
+    weights = ModuleSummary.ConstantGroup.groups(program)
     sections = plan.sections.map { section in
       Section(
         name: section.kind.description, offset: section.offset, bytes: section.byteCount,
@@ -69,18 +69,6 @@ public struct PlanSummary: Sendable, Encodable {
     ledger = program.ledger.map {
       Ledger(pass: $0.pass, fidelity: $0.fidelity, budget: $0.budget, measured: $0.measured)
     }
-  }
-}
-
-extension ModuleSummary.ConstantGroup {
-  /// Weights by element type, most bytes first.
-  static func groups(_ weights: [Weight]) -> [ModuleSummary.ConstantGroup] {
-    Dictionary(grouping: weights, by: \.element).map { element, weights in
-      ModuleSummary.ConstantGroup(
-        element: element.rawValue, count: weights.count,
-        elements: weights.reduce(0) { $0 + $1.shape.reduce(1, *) },
-        bytes: weights.reduce(0) { $0 + $1.byteCount })
-    }.sorted { ($1.bytes, $0.element) < ($0.bytes, $1.element) }
   }
 }
 

@@ -131,7 +131,10 @@ import Testing
       FileManager.default.contentsOfDirectory(atPath: folder).first { $0.hasSuffix(".ir") })
     let plan = Scratch.path("again.plan")
     let report = try json(
-      ["convert", "\(folder)/\(stage)", "-o", plan, "--tokenizer", SmallModel.tokenizer, "--json"])
+      [
+        "convert", "\(folder)/\(stage)", "-o", plan, "--tokenizer", SmallModel.tokenizer, "--weights", "f32",
+        "--json",
+      ])
     #expect(report["has_tokenizer"] as? Bool == true)
     #expect(try Program.run(["inspect", "\(folder)/\(stage)"]).status == 0)
     #expect(

@@ -117,7 +117,9 @@ import Testing
     let folder = Scratch.path("stages")
     _ = try Program.run(["convert", SmallModel.onnx, "--dump-stages", folder, "--stop-after", "import"])
     let plan = Scratch.path("again.plan")
-    let arguments = ["convert", "\(folder)/00-import.ir", "-o", plan, "--max-context", "64"]
+    let arguments = [
+      "convert", "\(folder)/00-import.ir", "-o", plan, "--max-context", "64", "--weights", "f32",
+    ]
     #expect(try Program.run(arguments).status == 0)
     #expect(
       try Program.run(["run", plan, "--prompt", "The SMTP server", "-n", "3"]).output == " is a simple\n")

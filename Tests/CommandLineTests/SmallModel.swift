@@ -19,7 +19,7 @@ enum SmallModel {
 
   private static func converted(_ name: String, from model: String) throws -> String {
     let path = Scratch.path(name)
-    let outcome = try Program.run(["convert", model, "-o", path, "--max-context", "64"])
+    let outcome = try Program.run(["convert", model, "-o", path, "--max-context", "64", "--weights", "f32"])
     guard outcome.status == 0 else { throw Failure(message: outcome.error) }
     return path
   }

@@ -11,6 +11,7 @@ import Testing
   static let available: [any Pass] = [
     DecomposeComposites(), FoldConstants(), EliminateCommonSubexpressions(), EliminateDeadCode(),
     KeepCachesInPlace(), RecognizeAttention(), RecognizePositions(), SpecializePhases(),
+    QuantizeWeights(),
     RewritePass.canonicalize, RewritePass.anchorShapes, RewritePass.simplifyArithmetic,
     RewritePass.recognizeOperators,
     RewritePass.exposeQuantizedWeights, RewritePass.formLinear, RewritePass.unmergeRows,

@@ -4,6 +4,7 @@ import GraphIR
 import ONNXFormat
 import ONNXImport
 import Operators
+import Passes
 import Tensors
 import TestSupport
 import Testing
@@ -21,7 +22,7 @@ import Testing
     let path = try StructureFile.write(entry.path, to: folder)
     var module = try Module(importing: path)
     module.metadata["context_length"] = "1024"
-    try Pipeline.standard.run(on: &module, operators: OperatorSet.standard)
+    try Pipeline.standard(.format(.f32)).run(on: &module, operators: OperatorSet.standard)
     let form = FusedForm(module.main.graph)
     try Golden.expect(form.lines.joined(separator: "\n") + "\n", named: "gemma-3-270m-sequence.txt")
   }
@@ -32,7 +33,7 @@ import Testing
     for entry in Zoo.runnable {
       var module = try Module(importing: entry.path)
       module.metadata["context_length"] = "64"
-      let records = try Pipeline.standard.run(on: &module, operators: OperatorSet.standard)
+      let records = try Pipeline.standard(.format(.f32)).run(on: &module, operators: OperatorSet.standard)
       text += "\(entry.family)/\(entry.exporter): \(FusedForm(module.main.graph).counts)\n"
       for miss in records.filter({ $0.name.hasPrefix("recognize") }).flatMap(\.misses) {
         text += "  missed: \(miss)\n"

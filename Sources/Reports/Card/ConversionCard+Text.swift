@@ -11,8 +11,9 @@ extension ConversionCard {
     var rows = [
       ["layers", layers], ["attention", attention], ["feed forward", feedForward],
       ["normalization", normalization], ["head", head], ["embedding", embedding], ["caches", caches],
-      ["decode loop", decodeLoop], ["weights", weights], ["per token", traffic], ["memory", memory],
+      ["decode loop", decodeLoop], ["weights", weights],
     ]
+    rows += notes.map { ["", $0] } + [["per token", traffic], ["memory", memory]]
     for (index, miss) in missed.prefix(Self.shownMisses).enumerated() {
       rows.append([index == 0 ? "missed" : "", Self.text(miss)])
     }

@@ -17,6 +17,8 @@ public struct ConversionCard: Sendable, Encodable {
   public let facts: PlanFacts
   /// Most frequent first.
   public let missed: [Miss]
+  /// What passes had to say, such as the error of rounded weights.
+  public let notes: [String]
   /// Bytes per second at which this machine reads memory.
   public let bandwidth: Double
   public let threads: Int
@@ -27,12 +29,14 @@ public struct ConversionCard: Sendable, Encodable {
   /// - Parameters:
   ///   - nodesBefore: nodes of the model as it was imported.
   ///   - misses: what each pass missed.
+  ///   - notes: what passes had to say.
   ///   - bandwidth: bytes per second with so many threads.
   public init(
-    _ program: Program, nodesBefore: Int, misses: [(pass: String, miss: PassMiss)], bandwidth: Double,
-    threads: Int
+    _ program: Program, nodesBefore: Int, misses: [(pass: String, miss: PassMiss)], notes: [String],
+    bandwidth: Double, threads: Int
   ) {
     self.nodesBefore = nodesBefore
+    self.notes = notes
     self.bandwidth = bandwidth
     self.threads = threads
     facts = PlanFacts(program)
@@ -61,7 +65,7 @@ public struct ConversionCard: Sendable, Encodable {
   }
 
   private enum Key: CodingKey {
-    case nodesBefore, missed, tokensPerSecond, bandwidth, threads
+    case nodesBefore, missed, notes, tokensPerSecond, bandwidth, threads
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -69,6 +73,7 @@ public struct ConversionCard: Sendable, Encodable {
     var container = encoder.container(keyedBy: Key.self)
     try container.encode(nodesBefore, forKey: .nodesBefore)
     try container.encode(missed, forKey: .missed)
+    try container.encode(notes, forKey: .notes)
     try container.encode(tokensPerSecond, forKey: .tokensPerSecond)
     try container.encode(bandwidth, forKey: .bandwidth)
     try container.encode(threads, forKey: .threads)

@@ -55,7 +55,7 @@ public struct PlanFacts: Sendable, Encodable {
   public let caches: Caches
   /// Steps of the decode loop by kernel that is none of a decoder's own, most frequent first.
   public let generalSteps: [ModuleSummary.OperatorCount]
-  /// By element type, most bytes first.
+  /// By format, most bytes first.
   public let weights: [ModuleSummary.ConstantGroup]
   public let traffic: Traffic
   public let memory: Memory
@@ -88,7 +88,7 @@ public struct PlanFacts: Sendable, Encodable {
     generalSteps = Dictionary(grouping: general, by: \.kernel)
       .map { ModuleSummary.OperatorCount(name: $0.key, count: $0.value.count) }
       .sorted { ($1.count, $0.name) < ($0.count, $1.name) }
-    weights = ModuleSummary.ConstantGroup.groups(program.weights)
+    weights = ModuleSummary.ConstantGroup.groups(program)
     let positions = min(Self.trafficPositions, context)
     traffic = Traffic(
       weights: PlanTraffic(program, function).bytesPerToken,

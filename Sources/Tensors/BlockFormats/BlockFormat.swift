@@ -31,6 +31,15 @@ public enum BlockFormat: String, CaseIterable, Sendable, Hashable {
     }
   }
 
+  /// The most columns that a row of so many bytes can have: those that fill its last block up.
+  public func columns(inBytes byteCount: Int) -> Int {
+    switch self {
+    case .f32: byteCount / 4
+    case .bf16: byteCount / 2
+    default: byteCount / coding!.byteCount * BlockRow.blockSize
+    }
+  }
+
   /// Stores a row of finite numbers: on their grid where they lie on one, else rounded to the nearest codes.
   public func encode(_ row: UnsafePointer<Float>, columns: Int, into bytes: UnsafeMutableRawPointer) {
     bytes.initializeMemory(as: UInt8.self, repeating: 0, count: rowBytes(columns))

@@ -47,7 +47,7 @@ struct ConversionView {
     let threads = MachineDescription.current.processorCount
     return ConversionCard(
       program, nodesBefore: report.stages.first?.nodeCount ?? 0, misses: report.misses,
-      bandwidth: MachineDescription.readBandwidth(
+      notes: report.notes, bandwidth: MachineDescription.readBandwidth(
         threadCount: threads, passes: 2, byteCount: Self.probeByteCount), threads: threads)
   }
 

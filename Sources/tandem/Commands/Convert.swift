@@ -33,9 +33,10 @@ struct Convert: ParsableCommand {
         head {recognized, tied, softcap, last_only}
         embedding {recognized, scale, positions}
         caches {in_place, copied}, general_steps {name, count}
-        weights {element, count, elements, bytes}
+        weights {element, count, elements, bytes}   by format
         traffic {weights, caches, positions}   bytes that decoding a token reads
         memory {weights, caches, temporaries, context}
+        notes                                  what passes had to say of the weights
         missed {pass, operator, reason, location, count}
         bandwidth, threads, tokens_per_second  this machine, and what it allows
       """)
@@ -58,7 +59,10 @@ struct Convert: ParsableCommand {
   @Option(help: ArgumentHelp("Tokens that caches can hold; by default what the model says.", valueName: "n"))
   var maxContext: Int?
 
-  @Option(help: ArgumentHelp("The format of matrices.", valueName: "format"))
+  @Option(
+    help: ArgumentHelp(
+      "The format of matrices; auto takes the smallest that reproduces them, q8 where none does.",
+      valueName: "format"))
   var weights = ConversionOptions.WeightFormat.auto
 
   @Option(help: ArgumentHelp("Leave out passes less faithful than this.", valueName: "class"))
