@@ -178,12 +178,15 @@ struct BlockKernelTests {
       #expect(bytes == Self.quantized(x, inner: inner, MicroKernel.runnable("quantize_rows_f32")[0]))
       let expected = QuantizedRow(Array(x[inner...]))
       let row = bytes.suffix(ck_quantized_row_bytes(inner))
-      // Blocks of the first chunk: its 8 scales and sums follow its quants.
+      // Blocks of the first chunk: its 8 scales and sums and its offsets follow its quants.
       let blocks = (inner + 31) / 32
       let count = [8, 4, 2].first { $0 <= blocks } ?? 1
       let quants = Array(row.prefix(32 * count))
-      let numbers = row.dropFirst(32 * count).prefix(96).withUnsafeBytes {
+      let numbers = row.dropFirst(32 * count).prefix(64).withUnsafeBytes {
         Array($0.bindMemory(to: Float.self))
+      }
+      let offsets = row.dropFirst(32 * count + 64).prefix(96).withUnsafeBytes {
+        Array($0.bindMemory(to: Int16.self)).map(Int.init)
       }
       for b in 0..<count {
         #expect(numbers[b] == expected.scales[b])
@@ -193,10 +196,15 @@ struct BlockKernelTests {
         }
         let lanes = stride(from: b, to: 8, by: count)
         let (whole, second) = (
-          block.reduce(0) { $0 + Float($1) }, block.dropFirst(16).reduce(0) { $0 + Float($1) }
+          block.reduce(0) { $0 + Int($1) }, block.dropFirst(16).reduce(0) { $0 + Int($1) }
         )
-        #expect(lanes.reduce(0) { $0 + numbers[8 + $1] } == whole)
-        #expect(lanes.reduce(0) { $0 + numbers[16 + $1] } == second)
+        #expect(lanes.reduce(0) { $0 + numbers[8 + $1] } == Float(whole))
+        func offset(_ first: Int) -> Int {
+          lanes.reduce(0) { $0 + offsets[first + 2 * $1] + offsets[first + 2 * $1 + 1] }
+        }
+        #expect(offset(0) == -16 * whole)
+        #expect(offset(16) == -32 * (whole - second))
+        #expect(offset(32) == -32 * second)
       }
     }
   }

@@ -106,7 +106,7 @@ enum { CK_BLOCK_ROWS = 32 };
 /// Bytes of a row of `inner` numbers that `quantize_rows` has written.
 static inline size_t ck_quantized_row_bytes(size_t inner) {
   size_t blocks = (inner + 31) / 32, rest = blocks % 8;
-  return blocks * 32 + (blocks / 8 + (rest & 1) + (rest >> 1 & 1) + (rest >> 2)) * 96;
+  return blocks * 32 + (blocks / 8 + (rest & 1) + (rest >> 1 & 1) + (rest >> 2)) * 160;
 }
 
 /// Quantizes rows of f32 to int8: per block of 32 numbers, scale = max |x| / 127 and q = round(x / scale),

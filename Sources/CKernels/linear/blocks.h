@@ -13,7 +13,7 @@
 /// and byte i holds those of places i, i + B, i + 2 B, ..., the first in the low bits.
 ///
 ///     row of weights:      planes of chunk 0, planes of chunk 1, ..., parameters of chunk 0, of chunk 1, ...
-///     chunk of activations: 32 m int8 | 8 scales f32 | 8 sums f32 | 8 sums f32 of the second halves
+///     chunk of activations: 32 m int8 | 8 scales f32 | 8 sums f32 | 16 offsets i16 | 2 x 16 half offsets i16
 ///
 /// | format | code -> weight | planes, low bits first | parameters of a chunk (f16)                   |
 /// |--------|----------------|------------------------|-----------------------------------------------|
@@ -23,15 +23,18 @@
 /// | q4b32  | d q - minimum  | 4                      | m times d, m times minimum                    |
 ///
 /// Scales and sums of activations are those of a lane: that of block l % m, and the sum of what the lane
-/// holds in all vectors, in those of the second half of the chunk (numbers 16-31 of its blocks). A chunk of
-/// one block is one vector, whose lanes 4-7 hold the second half.
+/// holds in all vectors. Offsets are what instructions with unsigned codes add to sums of products, in 16-bit
+/// lanes: -16 times the sum of the lane, and -32 times that over the vectors of the first and of the second
+/// half of the chunk (numbers 0-15 and 16-31 of its blocks). A chunk of one block is one vector, whose lanes
+/// 4-7 hold the second half.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
 
 #include "CKernels.h"
 
-enum { BLOCK = 32, CHUNK_BLOCKS = 8, CHUNK_LANES = 8 };
+/// GROUP: rows of weights whose products with activations are made together.
+enum { BLOCK = 32, CHUNK_BLOCKS = 8, CHUNK_LANES = 8, GROUP = 4 };
 
 typedef enum { Q8B32, Q6B16, Q5B32, Q4B32 } block_format;
 
@@ -51,10 +54,10 @@ static inline size_t parameter_bytes(block_format f) { return f == Q8B32 || f ==
 /// What is subtracted from a code.
 static inline int code_offset(block_format f) { return f == Q6B16 ? 32 : f == Q5B32 ? 16 : 0; }
 
-/// A chunk of a row of weights, and of rows of activations that it is multiplied with.
+/// A chunk of rows of weights, and of rows of activations that it is multiplied with.
 typedef struct {
   const uint8_t *planes, *parameters, *x;
-  size_t x_stride, rows;
+  size_t w_stride, x_stride, rows;
 } chunk;
 
 static inline size_t row_blocks(size_t inner) { return (inner + BLOCK - 1) / BLOCK; }
@@ -65,7 +68,8 @@ static inline size_t chunk_blocks(size_t blocks) {
 }
 
 /// Bytes of a chunk of m blocks of activations, and where its parts begin.
-static inline size_t chunk_bytes(size_t m) { return 32 * m + 96; }
+static inline size_t chunk_bytes(size_t m) { return 32 * m + 160; }
 static inline size_t scales_at(size_t m) { return 32 * m; }
 static inline size_t sums_at(size_t m) { return 32 * m + 32; }
-static inline size_t second_sums_at(size_t m) { return 32 * m + 64; }
+static inline size_t offsets_at(size_t m) { return 32 * m + 64; }
+static inline size_t half_offsets_at(size_t m) { return 32 * m + 96; }

@@ -8,60 +8,89 @@ TARGET_BEGIN
 
 INLINE __m256i pairs(__m256i a) { return _mm256_madd_epi16(a, _mm256_set1_epi16(1)); }
 
-/// Sums over vectors first..<end of codes by activations, 4 products per lane and vector.
+/// Sums of unsigned codes by activations over vectors first..<end, in 16-bit lanes.
 ///
-/// 16 bits hold the products of pairs of as many vectors as the largest code allows, by 2 * 127 each: 8 of
-/// 15, 4 of 31, 2 of 63.
-INLINE __m256i dot(
-    const block_format f, const int first, const int end, const __m256i *code, const uint8_t *x) {
-  const int most = f == Q4B32 ? 8 : f == Q5B32 ? 4 : 2;
-  __m256i sum = _mm256_setzero_si256();
-  UNROLL for (int j = first; j < end; j += most) {
-    __m256i part = _mm256_maddubs_epi16(code[j], load256(x + 32 * j));
-    UNROLL for (int i = j + 1; i < end && i < j + most; i++) {
-      part = _mm256_add_epi16(part, _mm256_maddubs_epi16(code[i], load256(x + 32 * i)));
-    }
-    sum = j == first ? pairs(part) : _mm256_add_epi32(sum, pairs(part));
+/// A lane may pass 2^15 on the way, but not with the offset, whatever the order: the sums are those of codes
+/// less their offset, -32...31 over 8 products or -16...15 over 16, by at most 127 each.
+INLINE __m256i dot16(const int first, const int end, const __m256i *code, const uint8_t *x) {
+  __m256i sum = _mm256_maddubs_epi16(code[first], load256(x + 32 * first));
+  UNROLL for (int j = first + 1; j < end; j++) {
+    sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(code[j], load256(x + 32 * j)));
   }
   return sum;
 }
 
-/// Signed codes: |code| times x with the sign of the code. The products of one pair fill 16 bits.
-INLINE __m256i signed_dot(const int count, const __m256i *code, const __m256i *magnitude, const uint8_t *x) {
-  __m256i sum = _mm256_setzero_si256();
-  UNROLL for (int j = 0; j < count; j++) {
-    const __m256i signed_x = _mm256_sign_epi8(load256(x + 32 * j), code[j]);
-    const __m256i part = pairs(_mm256_maddubs_epi16(magnitude[j], signed_x));
-    sum = j == 0 ? part : _mm256_add_epi32(sum, part);
-  }
-  return sum;
-}
+/// Sums of products of a chunk by row of activations: both halves in `first` for formats with one scale per
+/// block. In 16-bit lanes, but for q8b32.
+typedef struct { __m256i first[CK_BLOCK_ROWS], second[CK_BLOCK_ROWS]; } row_sums;
 
-/// Four vectors at a time, so that codes and magnitudes stay in registers.
-INLINE void add_signed_products(const int m, const chunk part, lane8 *lanes) {
+/// Signed codes: |code| times x with the sign of the code; the products of one pair fill 16 bits. Four
+/// vectors at a time, so that codes and magnitudes stay in registers.
+INLINE void signed_dots(const int m, const uint8_t *planes, const chunk part, __m256i *sum) {
   enum { STEP = 4 };
   const int count = m < STEP ? m : STEP;
-  const parameters8 p = load_parameters(Q8B32, m, part.parameters);
-  __m256i code[STEP], magnitude[STEP], sum[CK_BLOCK_ROWS];
+  __m256i code[STEP], magnitude[STEP];
   UNROLL for (int first = 0; first < m; first += STEP) {
     UNROLL for (int j = 0; j < count; j++) {
-      code[j] = codes(Q8B32, m, first + j, part.planes);
+      code[j] = codes(Q8B32, m, first + j, planes);
       magnitude[j] = _mm256_abs_epi8(code[j]);
     }
-    for (size_t s = 0; s < part.rows; s++) {
-      const uint8_t *x = part.x + s * part.x_stride;
-      const __m256i step = signed_dot(count, code, magnitude, x + 32 * first);
-      sum[s] = first == 0 ? step : _mm256_add_epi32(sum[s], step);
-      if (first + count == m) lanes[s] = add_scaled(Q8B32, m, 0, sum + s, p, x, lanes[s]);
+    const uint8_t *x = part.x + 32 * first;
+    for (size_t s = 0; s < part.rows; s++, x += part.x_stride) {
+      __m256i total = first == 0 ? _mm256_setzero_si256() : sum[s];
+      UNROLL for (int j = 0; j < count; j++) {
+        const __m256i signed_x = _mm256_sign_epi8(load256(x + 32 * j), code[j]);
+        total = _mm256_add_epi32(total, pairs(_mm256_maddubs_epi16(magnitude[j], signed_x)));
+      }
+      sum[s] = total;
     }
   }
 }
 
-INLINE void add_chunk(const block_format f, const int m, const chunk part, lane8 *lanes) {
-  if (f == Q8B32) return add_signed_products(m, part, lanes);
+INLINE void unsigned_dots(
+    const block_format f, const int m, const uint8_t *planes, const chunk part, row_sums *sum) {
   __m256i code[CHUNK_BLOCKS];
-  UNROLL for (int j = 0; j < m; j++) code[j] = codes(f, m, j, part.planes);
-  add_products(f, m, code_offset(f), dot, code, part, lanes);
+  UNROLL for (int j = 0; j < m; j++) code[j] = codes(f, m, j, planes);
+  const uint8_t *x = part.x, *offset = x + offsets_at((size_t)m), *halves = x + half_offsets_at((size_t)m);
+  for (size_t s = 0; s < part.rows; s++) {
+    __m256i first = dot16(0, f == Q6B16 && m > 1 ? m / 2 : m, code, x), second = first;
+    if (f == Q6B16 && m > 1) {
+      second = dot16(m / 2, m, code, x);
+    } else if (f == Q6B16) {
+      // One vector holds both halves of a block.
+      first = _mm256_blend_epi32(second, _mm256_setzero_si256(), 0xf0);
+      second = _mm256_blend_epi32(second, _mm256_setzero_si256(), 0x0f);
+    }
+    if (f == Q5B32) first = _mm256_add_epi16(first, load256(offset));
+    if (f == Q6B16) first = _mm256_add_epi16(first, load256(halves));
+    if (f == Q6B16) sum->second[s] = _mm256_add_epi16(second, load256(halves + 32));
+    sum->first[s] = first;
+    x += part.x_stride, offset += part.x_stride, halves += part.x_stride;
+  }
+}
+
+/// First all integer products, then all scales: the processor keeps more of either in flight.
+INLINE void add_chunk(
+    const block_format f, const int m, const int group, const chunk part, lane8 (*lanes)[CK_BLOCK_ROWS]) {
+  row_sums sum[GROUP];
+  parameters8 p[GROUP];
+  UNROLL for (int r = 0; r < group; r++) {
+    const size_t at = (size_t)r * part.w_stride;
+    if (f == Q8B32) {
+      signed_dots(m, part.planes + at, part, sum[r].first);
+    } else {
+      unsigned_dots(f, m, part.planes + at, part, sum + r);
+    }
+    p[r] = load_parameters(f, m, part.parameters + at);
+  }
+  const uint8_t *x = part.x;
+  for (size_t s = 0; s < part.rows; s++, x += part.x_stride) {
+    UNROLL for (int r = 0; r < group; r++) {
+      const __m256i first = sum[r].first[s];
+      const __m256i dot[] = {f == Q8B32 ? first : pairs(first), f == Q6B16 ? pairs(sum[r].second[s]) : first};
+      lanes[r][s] = add_scaled(f, m, dot, p[r], x, lanes[r][s]);
+    }
+  }
 }
 
 TARGET_END

@@ -38,8 +38,13 @@ INLINE __m512i code_pair(const block_format f, const int i, const uint8_t *plane
   }
 }
 
-/// What unsigned codes are too large by.
-INLINE int unsigned_offset(const block_format f) { return f == Q8B32 ? 128 : code_offset(f); }
+/// Subtracts what unsigned codes are too large by: offsets are -16 times the sums of activations, those of
+/// halves -32 times, and codes of q8b32 are 128 too large.
+INLINE __m256i less_offset(const block_format f, const int m, const int half, __m256i sum, const uint8_t *x) {
+  const uint8_t *offset = f == Q6B16 ? x + half_offsets_at((size_t)m) + 32 * half : x + offsets_at((size_t)m);
+  if (f == Q4B32) return sum;
+  return _mm256_dpwssd_epi32(sum, load256(offset), _mm256_set1_epi16(f == Q8B32 ? 8 : 1));
+}
 
 /// Sums over pairs of vectors first..<end; lanes of both vectors of a pair are added.
 INLINE __m256i dot_pairs(const int first, const int end, const __m512i *code, const uint8_t *x) {
@@ -48,15 +53,14 @@ INLINE __m256i dot_pairs(const int first, const int end, const __m512i *code, co
   return _mm256_add_epi32(_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64(sum, 1));
 }
 
-INLINE __m256i dot(
-    const block_format f, const int first, const int end, const __m256i *code, const uint8_t *x) {
-  (void)f;
+/// Sums over vectors first..<end.
+INLINE __m256i dot(const int first, const int end, const __m256i *code, const uint8_t *x) {
   __m256i sum = _mm256_setzero_si256();
   UNROLL for (int j = first; j < end; j++) sum = _mm256_dpbusd_epi32(sum, code[j], load256(x + 32 * j));
   return sum;
 }
 
-/// A chunk of 8 blocks: two vectors per register.
+/// A chunk of 8 blocks of one row of weights: two vectors per register.
 INLINE void add_full_chunk(const block_format f, const chunk part, lane8 *lanes) {
   __m512i code[CHUNK_BLOCKS / 2];
   UNROLL for (int i = 0; i < CHUNK_BLOCKS / 2; i++) code[i] = code_pair(f, i, part.planes);
@@ -64,20 +68,49 @@ INLINE void add_full_chunk(const block_format f, const chunk part, lane8 *lanes)
   const uint8_t *x = part.x;
   for (size_t s = 0; s < part.rows; s++, x += part.x_stride) {
     __m256i sum[2];
-    sum[0] = dot_pairs(0, f == Q6B16 ? 2 : 4, code, x);
-    if (f == Q6B16) sum[1] = dot_pairs(2, 4, code, x);
-    lanes[s] = add_scaled(f, 8, unsigned_offset(f), sum, p, x, lanes[s]);
+    sum[0] = less_offset(f, 8, 0, dot_pairs(0, f == Q6B16 ? 2 : 4, code, x), x);
+    if (f == Q6B16) sum[1] = less_offset(f, 8, 1, dot_pairs(2, 4, code, x), x);
+    lanes[s] = add_scaled(f, 8, sum, p, x, lanes[s]);
   }
 }
 
-INLINE void add_chunk(const block_format f, const int m, const chunk part, lane8 *lanes) {
-  if (m == 8) return add_full_chunk(f, part, lanes);
+/// A chunk of 4, 2 or 1 blocks of one row of weights.
+INLINE void add_small_chunk(const block_format f, const int m, const chunk part, lane8 *lanes) {
   __m256i code[CHUNK_BLOCKS / 2];
   UNROLL for (int j = 0; j < m; j++) {
     code[j] = codes(f, m, j, part.planes);
     if (f == Q8B32) code[j] = _mm256_xor_si256(code[j], _mm256_set1_epi8((char)0x80));
   }
-  add_products(f, m, unsigned_offset(f), dot, code, part, lanes);
+  const parameters8 p = load_parameters(f, m, part.parameters);
+  const uint8_t *x = part.x;
+  for (size_t s = 0; s < part.rows; s++, x += part.x_stride) {
+    __m256i sum[2];
+    if (f == Q6B16 && m > 1) {
+      sum[0] = dot(0, m / 2, code, x);
+      sum[1] = dot(m / 2, m, code, x);
+    } else {
+      sum[0] = dot(0, m, code, x);
+      // One vector holds both halves of a block.
+      if (f == Q6B16) sum[1] = _mm256_blend_epi32(sum[0], _mm256_setzero_si256(), 0x0f);
+      if (f == Q6B16) sum[0] = _mm256_blend_epi32(sum[0], _mm256_setzero_si256(), 0xf0);
+    }
+    sum[0] = less_offset(f, m, 0, sum[0], x);
+    if (f == Q6B16) sum[1] = less_offset(f, m, 1, sum[1], x);
+    lanes[s] = add_scaled(f, m, sum, p, x, lanes[s]);
+  }
+}
+
+INLINE void add_chunk(
+    const block_format f, const int m, const int group, chunk part, lane8 (*lanes)[CK_BLOCK_ROWS]) {
+  for (int r = 0; r < group; r++) {
+    if (m == 8) {
+      add_full_chunk(f, part, lanes[r]);
+    } else {
+      add_small_chunk(f, m, part, lanes[r]);
+    }
+    part.planes += part.w_stride;
+    part.parameters += part.w_stride;
+  }
 }
 
 TARGET_END

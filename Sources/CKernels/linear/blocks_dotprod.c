@@ -16,16 +16,33 @@ typedef struct { float32x4_t low, high; } lane8;
 
 INLINE lane8 lane8_zero(void) { return (lane8){vdupq_n_f32(0), vdupq_n_f32(0)}; }
 
-/// Two apart, one apart, four apart.
-INLINE float lane8_total(lane8 a) {
-  const float32x2_t p = vadd_f32(vget_low_f32(a.low), vget_high_f32(a.low));
-  const float32x2_t q = vadd_f32(vget_low_f32(a.high), vget_high_f32(a.high));
-  const float32x2_t s = vpadd_f32(p, q);
-  return vget_lane_f32(s, 0) + vget_lane_f32(s, 1);
+INLINE lane8 lane8_load(const float *p) { return (lane8){vld1q_f32(p), vld1q_f32(p + 4)}; }
+
+INLINE void lane8_store(float *p, lane8 a) {
+  vst1q_f32(p, a.low);
+  vst1q_f32(p + 4, a.high);
 }
 
-INLINE void lane8_totals(const lane8 *a, float total[4]) {
-  for (int i = 0; i < 4; i++) total[i] = lane8_total(a[i]);
+INLINE lane8 lane8_add(lane8 a, lane8 b) {
+  return (lane8){vaddq_f32(a.low, b.low), vaddq_f32(a.high, b.high)};
+}
+
+/// Lanes two apart added of two vectors: those of a, then those of b.
+INLINE float32x4_t add_two_apart(float32x4_t a, float32x4_t b) {
+  return vcombine_f32(
+      vadd_f32(vget_low_f32(a), vget_high_f32(a)), vadd_f32(vget_low_f32(b), vget_high_f32(b)));
+}
+
+/// Two apart, one apart, four apart.
+INLINE float32x4_t four_totals(const lane8 *a, size_t stride) {
+  const lane8 b = a[stride], c = a[2 * stride], d = a[3 * stride];
+  const float32x4_t low = vpaddq_f32(add_two_apart(a->low, b.low), add_two_apart(c.low, d.low));
+  const float32x4_t high = vpaddq_f32(add_two_apart(a->high, b.high), add_two_apart(c.high, d.high));
+  return vaddq_f32(low, high);
+}
+
+INLINE lane8 lane8_totals(const lane8 *a, size_t stride) {
+  return (lane8){four_totals(a, stride), four_totals(a + 4 * stride, stride)};
 }
 
 /// The first `bytes` bytes at p, again and again.
@@ -47,13 +64,13 @@ INLINE uint8x16_t plane(const uint8_t *p, const int m, const int i, const int bi
   return at == 0 ? v : vshlq_u8(v, vdupq_n_s8((int8_t)at));
 }
 
-/// Sixteen codes i of a chunk.
+/// Sixteen codes i of a chunk, less their offset.
 INLINE int8x16_t codes(const block_format f, const int m, const int i, const uint8_t *planes) {
   if (f == Q8B32) return vld1q_s8((const int8_t *)planes + 16 * i);
   uint8x16_t v = plane(planes, m, i, 4, 0);
   if (f == Q6B16) v = vorrq_u8(v, plane(planes + 16 * m, m, i, 2, 4));
   if (f == Q5B32) v = vorrq_u8(v, plane(planes + 16 * m, m, i, 1, 4));
-  return vreinterpretq_s8_u8(v);
+  return vsubq_s8(vreinterpretq_s8_u8(v), vdupq_n_s8((int8_t)code_offset(f)));
 }
 
 /// m numbers in f16, one per lane, again and again.
@@ -79,30 +96,23 @@ INLINE sum8 dot(const int first, const int end, const int8x16_t *code, const uin
 
 /// Four lanes of what a chunk contributes.
 INLINE float32x4_t scaled(
-    const block_format f, int32x4_t dot, int32x4_t second_dot, float32x4_t sum, float32x4_t second_sum,
-    float32x4_t first, float32x4_t second) {
-  const float32x4_t offset = vdupq_n_f32((float)code_offset(f));
-  float32x4_t t = vcvtq_f32_s32(dot), y;
-  if (f == Q6B16) {
-    t = vfmsq_f32(t, offset, vsubq_f32(sum, second_sum));
-    y = vmulq_f32(t, first);
-    return vfmaq_f32(y, vfmsq_f32(vcvtq_f32_s32(second_dot), offset, second_sum), second);
-  }
-  if (f == Q5B32) t = vfmsq_f32(t, offset, sum);
-  y = vmulq_f32(t, first);
+    const block_format f, int32x4_t dot, int32x4_t second_dot, float32x4_t sum, float32x4_t first,
+    float32x4_t second) {
+  const float32x4_t y = vmulq_f32(vcvtq_f32_s32(dot), first);
+  if (f == Q6B16) return vfmaq_f32(y, vcvtq_f32_s32(second_dot), second);
   return f == Q4B32 ? vfmsq_f32(y, second, sum) : y;
 }
 
-INLINE void add_chunk(const block_format f, const int m, const chunk part, lane8 *lanes) {
+/// A chunk of one row of weights.
+INLINE void add_row(const block_format f, const int m, const chunk part, lane8 *lanes) {
   int8x16_t code[2 * CHUNK_BLOCKS];
   UNROLL for (int i = 0; i < 2 * m; i++) code[i] = codes(f, m, i, part.planes);
   const lane8 first = load_halves(part.parameters, m);
   const lane8 second = parameter_bytes(f) == 4 ? load_halves(part.parameters + 2 * m, m) : first;
   const uint8_t *x = part.x;
   for (size_t s = 0; s < part.rows; s++, x += part.x_stride) {
-    const float *scale = (const float *)(x + scales_at((size_t)m));
-    const float *sum = (const float *)(x + sums_at((size_t)m));
-    const float *second_sum = (const float *)(x + second_sums_at((size_t)m));
+    const lane8 scale = lane8_load((const float *)(x + scales_at((size_t)m)));
+    const lane8 sum = lane8_load((const float *)(x + sums_at((size_t)m)));
     sum8 a, b = {vdupq_n_s32(0), vdupq_n_s32(0)};
     if (f == Q6B16 && m > 1) {
       a = dot(0, m / 2, code, x);
@@ -115,12 +125,19 @@ INLINE void add_chunk(const block_format f, const int m, const chunk part, lane8
         a.high = vdupq_n_s32(0);
       }
     }
-    const float32x4_t low =
-        scaled(f, a.low, b.low, vld1q_f32(sum), vld1q_f32(second_sum), first.low, second.low);
-    const float32x4_t high =
-        scaled(f, a.high, b.high, vld1q_f32(sum + 4), vld1q_f32(second_sum + 4), first.high, second.high);
-    lanes[s].low = vfmaq_f32(lanes[s].low, low, vld1q_f32(scale));
-    lanes[s].high = vfmaq_f32(lanes[s].high, high, vld1q_f32(scale + 4));
+    const float32x4_t low = scaled(f, a.low, b.low, sum.low, first.low, second.low);
+    const float32x4_t high = scaled(f, a.high, b.high, sum.high, first.high, second.high);
+    lanes[s].low = vfmaq_f32(lanes[s].low, low, scale.low);
+    lanes[s].high = vfmaq_f32(lanes[s].high, high, scale.high);
+  }
+}
+
+INLINE void add_chunk(
+    const block_format f, const int m, const int group, chunk part, lane8 (*lanes)[CK_BLOCK_ROWS]) {
+  for (int r = 0; r < group; r++) {
+    add_row(f, m, part, lanes[r]);
+    part.planes += part.w_stride;
+    part.parameters += part.w_stride;
   }
 }
 

@@ -42,7 +42,7 @@ static void read_codes(block_format f, size_t m, const uint8_t *planes, uint8_t 
 static void dots(block_format f, size_t m, size_t half, const uint8_t *code, const int8_t *x, float *sum) {
   int32_t lane[CHUNK_LANES] = {0};
   for (size_t i = 16 * m * half; i < 16 * m * (half + 1); i++) {
-    lane[i / 4 % CHUNK_LANES] += (f == Q8B32 ? (int8_t)code[i] : (int)code[i]) * x[i];
+    lane[i / 4 % CHUNK_LANES] += (f == Q8B32 ? (int8_t)code[i] : code[i] - code_offset(f)) * x[i];
   }
   for (size_t l = 0; l < CHUNK_LANES; l++) sum[l] = (float)lane[l];
 }
@@ -52,15 +52,9 @@ static void add_chunk(
     block_format f, size_t m, const uint8_t *code, const uint8_t *parameters, const uint8_t *x, float *lane) {
   const int8_t *q = (const int8_t *)x;
   const float *scale = (const float *)(x + scales_at(m));
-  const float *sum = (const float *)(x + sums_at(m)), *second_sum = (const float *)(x + second_sums_at(m));
-  const float offset = (float)code_offset(f);
+  const float *sum = (const float *)(x + sums_at(m));
   float dot[2][CHUNK_LANES];
-  for (size_t half = 0; half < 2; half++) {
-    dots(f, m, half, code, q, dot[half]);
-    for (size_t l = 0; l < CHUNK_LANES; l++) {
-      dot[half][l] -= offset * (half == 0 ? sum[l] - second_sum[l] : second_sum[l]);
-    }
-  }
+  for (size_t half = 0; half < 2; half++) dots(f, m, half, code, q, dot[half]);
   for (size_t l = 0; l < CHUNK_LANES; l++) {
     const float first = half_at(parameters + l % m * 2);
     const float second = parameter_bytes(f) == 2 ? 0 : half_at(parameters + (m + l % m) * 2);

@@ -1,37 +1,57 @@
 /// Products with weights in blocks, on any instruction set.
 ///
-/// The includer defines, for vectors `lane8` of 8 f32 lanes: `lane8_zero`, `lane8_total` (as
-/// `ck_linear_blocks` says), `lane8_totals` of four, and `add_chunk(f, m, part, lanes)`, which decodes the
-/// weights of a chunk and adds their products with each row of activations to that row's lanes. f and m are
-/// literals at every call.
+/// The includer defines, for vectors `lane8` of 8 f32 lanes: `lane8_zero`, `lane8_load`, `lane8_store`,
+/// `lane8_add`, `lane8_totals(a, stride)`, the totals (as `ck_linear_blocks` says) of eight vectors `stride`
+/// apart, and `add_chunk(f, m, group, part, lanes)`, which decodes a chunk of `group` rows of weights and
+/// adds its products with each row of activations to their lanes. f, m and group, 1 or GROUP, are literals
+/// at every call.
 ///
 /// 1. A tile is some rows of weights by all rows of activations. It walks along K chunk by chunk: the codes
 ///    of a chunk are decoded into registers once, then meet every row of activations, which come from the
-///    cache.
-/// 2. Activations that fit into the first-level cache are met by one row of weights at a time: memory then
-///    sees one ascending stream. Larger ones are read once per TILE_ROWS rows of weights.
+///    cache. GROUP rows of weights share what does not depend on them.
+/// 2. Activations that fit into the first-level cache are met by few rows of weights at a time: memory then
+///    sees few ascending streams. Larger ones are read once per OUTPUTS rows of weights.
 /// 3. Weights are asked for ahead: the next tile's, or by AHEAD_BYTES, which is several rows. Processors look
 ///    ahead too, but not across pages, and not far enough for memory to be busy all the time.
 /// 4. Outputs are stored OUTPUTS at a time: rows of y a power of two apart share few lines of the cache.
 #pragma once
+#include <string.h>
+
 #include "blocks.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { TILE_ROWS = 4, OUTPUTS = 16, CACHED_BYTES = 20 << 10, AHEAD_BYTES = 3 << 10 };
+enum { OUTPUTS = 16, CACHED_BYTES = 20 << 10, AHEAD_BYTES = 3 << 10 };
 
 TARGET_BEGIN
 
-INLINE void add_chunks(
-    const block_format f, const int m, chunk part, size_t w_stride, size_t tile_rows,
+/// Adds a chunk of `group` rows of weights, and asks for the bytes that lie `ahead` of it.
+INLINE void add_group(
+    const block_format f, const int m, const int group, const chunk part, size_t ahead,
     lane8 (*lanes)[CK_BLOCK_ROWS]) {
-  const size_t ahead = tile_rows == 1 ? AHEAD_BYTES : tile_rows * w_stride;
   const size_t bytes = (size_t)m * (code_bytes(f) + parameter_bytes(f));
-  for (size_t r = 0; r < tile_rows; r++) {
-    for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(part.planes + ahead + i);
-    add_chunk(f, m, part, lanes[r]);
-    part.planes += w_stride;
-    part.parameters += w_stride;
+  for (size_t r = 0; r < (size_t)group; r++) {
+    const uint8_t *next = part.planes + r * part.w_stride + ahead;
+    for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(next + i);
+  }
+  add_chunk(f, m, group, part, lanes);
+}
+
+INLINE void add_chunks(
+    const block_format f, const int m, chunk part, size_t tile_rows, lane8 (*lanes)[CK_BLOCK_ROWS]) {
+  const size_t ahead = part.rows == 1 ? AHEAD_BYTES : tile_rows * part.w_stride;
+  size_t r = 0;
+  if (part.rows > 1) {
+    for (; r + GROUP <= tile_rows; r += GROUP) {
+      add_group(f, m, GROUP, part, ahead, lanes + r);
+      part.planes += GROUP * part.w_stride;
+      part.parameters += GROUP * part.w_stride;
+    }
+  }
+  for (; r < tile_rows; r++) {
+    add_group(f, m, 1, part, ahead, lanes + r);
+    part.planes += part.w_stride;
+    part.parameters += part.w_stride;
   }
 }
 
@@ -43,67 +63,87 @@ INLINE chunk next_chunk(const block_format f, size_t m, chunk part) {
   return part;
 }
 
-/// Adds up the lanes of a tile.
-INLINE void add_lanes(
-    size_t tile_rows, size_t rows, lane8 (*lanes)[CK_BLOCK_ROWS], float (*total)[OUTPUTS]) {
-  for (size_t r = 0; r < tile_rows; r++) {
-    size_t s = 0;
-    for (; s + 4 <= rows; s += 4) {
-      float four[4];
-      lane8_totals(lanes[r] + s, four);
-      for (size_t i = 0; i < 4; i++) total[s + i][r] = four[i];
-    }
-    for (; s < rows; s++) total[s][r] = lane8_total(lanes[r][s]);
-  }
-}
-
-/// Products of weight rows n..<n + tile_rows.
-INLINE void linear_tile(
+/// Adds the products of weight rows n..<n + tile_rows to their lanes.
+INLINE void add_tile(
     const block_format f, const ck_linear_blocks *c, size_t n, size_t tile_rows, size_t rows,
-    float (*total)[OUTPUTS]) {
-  lane8 lanes[TILE_ROWS][CK_BLOCK_ROWS];
-  const lane8 zero = lane8_zero();
-  for (size_t r = 0; r < tile_rows; r++)
-    for (size_t s = 0; s < rows; s++) lanes[r][s] = zero;
-
+    lane8 (*lanes)[CK_BLOCK_ROWS]) {
   size_t blocks = row_blocks(c->inner);
   const uint8_t *w = (const uint8_t *)c->w + n * c->w_stride;
-  chunk part = {w, w + blocks * code_bytes(f), c->x, c->x_stride, rows};
+  chunk part = {w, w + blocks * code_bytes(f), c->x, c->w_stride, c->x_stride, rows};
   for (; blocks >= 8; blocks -= 8) {
-    add_chunks(f, 8, part, c->w_stride, tile_rows, lanes);
+    add_chunks(f, 8, part, tile_rows, lanes);
     part = next_chunk(f, 8, part);
   }
   if (blocks & 4) {
-    add_chunks(f, 4, part, c->w_stride, tile_rows, lanes);
+    add_chunks(f, 4, part, tile_rows, lanes);
     part = next_chunk(f, 4, part);
   }
   if (blocks & 2) {
-    add_chunks(f, 2, part, c->w_stride, tile_rows, lanes);
+    add_chunks(f, 2, part, tile_rows, lanes);
     part = next_chunk(f, 2, part);
   }
-  if (blocks & 1) add_chunks(f, 1, part, c->w_stride, tile_rows, lanes);
-  add_lanes(tile_rows, rows, lanes, total);
+  if (blocks & 1) add_chunks(f, 1, part, tile_rows, lanes);
+}
+
+/// Adds up the lanes of up to eight outputs n... of each row.
+INLINE void store_outputs(
+    const ck_linear_blocks *c, size_t n, size_t count, size_t rows, lane8 (*lanes)[CK_BLOCK_ROWS]) {
+  float numbers[CHUNK_LANES] = {0};
+  if (c->bias) memcpy(numbers, c->bias + n, count * sizeof *numbers);
+  const lane8 bias = lane8_load(numbers);
+  for (size_t s = 0; s < rows; s++) {
+    const lane8 total = lane8_add(lane8_totals(lanes[0] + s, CK_BLOCK_ROWS), bias);
+    float *y = c->y + s * c->y_stride + n;
+    if (count == CHUNK_LANES) {
+      lane8_store(y, total);
+    } else {
+      lane8_store(numbers, total);
+      memcpy(y, numbers, count * sizeof *numbers);
+    }
+  }
+}
+
+/// Products of weight rows n..<n + count, at most OUTPUTS, in their lanes.
+INLINE void add_tiles(
+    const block_format f, const ck_linear_blocks *c, size_t n, size_t count, size_t rows,
+    lane8 (*lanes)[CK_BLOCK_ROWS]) {
+  const lane8 zero = lane8_zero();
+  if (rows == 1) {
+    for (size_t r = 0; r < count; r++) {
+      lane8 own[1][CK_BLOCK_ROWS];  // Stays in a register.
+      own[0][0] = zero;
+      add_tile(f, c, n + r, 1, 1, own);
+      lanes[r][0] = own[0][0];
+    }
+    return;
+  }
+  const size_t most = rows * c->x_stride <= CACHED_BYTES ? GROUP : OUTPUTS;
+  for (size_t r = 0; r < count; r++)
+    for (size_t s = 0; s < rows; s++) lanes[r][s] = zero;
+  for (size_t r = 0; r < count; r += most) {
+    add_tile(f, c, n + r, count - r < most ? count - r : most, rows, lanes + r);
+  }
+}
+
+INLINE void linear_rows(const block_format f, const ck_linear_blocks *c, size_t rows) {
+  lane8 lanes[OUTPUTS][CK_BLOCK_ROWS];
+  const lane8 zero = lane8_zero();
+  for (size_t n = c->n0; n < c->n1; n += OUTPUTS) {
+    const size_t count = c->n1 - n < OUTPUTS ? c->n1 - n : OUTPUTS;
+    for (size_t r = count; r < OUTPUTS; r++)
+      for (size_t s = 0; s < rows; s++) lanes[r][s] = zero;
+    add_tiles(f, c, n, count, rows, lanes);
+    for (size_t r = 0; r < count; r += CHUNK_LANES) {
+      store_outputs(c, n + r, count - r < CHUNK_LANES ? count - r : CHUNK_LANES, rows, lanes + r);
+    }
+  }
 }
 
 INLINE void linear(const block_format f, const ck_linear_blocks *c) {
-  const size_t tile_rows = c->rows == 1 || c->rows * c->x_stride <= CACHED_BYTES ? 1 : TILE_ROWS;
-  for (size_t n = c->n0; n < c->n1; n += OUTPUTS) {
-    const size_t count = c->n1 - n < OUTPUTS ? c->n1 - n : OUTPUTS;
-    float total[CK_BLOCK_ROWS][OUTPUTS];
-    for (size_t r = 0; r < count; r += tile_rows) {
-      float(*place)[OUTPUTS] = (float(*)[OUTPUTS])(total[0] + r);
-      if (c->rows == 1) {
-        linear_tile(f, c, n + r, 1, 1, place);
-      } else {
-        linear_tile(f, c, n + r, count - r < tile_rows ? count - r : tile_rows, c->rows, place);
-      }
-    }
-    for (size_t s = 0; s < c->rows; s++) {
-      float *y = c->y + s * c->y_stride + n;
-      // One by one: vectors would have to wait until the single stores above are in the cache.
-      _Pragma("clang loop vectorize(disable)")
-      for (size_t r = 0; r < count; r++) y[r] = total[s][r] + (c->bias ? c->bias[n + r] : 0.0f);
-    }
+  if (c->rows == 1) {
+    linear_rows(f, c, 1);
+  } else {
+    linear_rows(f, c, c->rows);
   }
 }
 

@@ -24,20 +24,23 @@ INLINE lane8 lane8_zero(void) {
   return zero;
 }
 
-INLINE float lane8_total(lane8 a) {
-  a = _mm256_add_ps(a, _mm256_permute_ps(a, 0x4e));
-  a = _mm256_add_ps(a, _mm256_permute_ps(a, 0xb1));
-  return _mm_cvtss_f32(_mm_add_ss(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1)));
+INLINE lane8 lane8_load(const float *p) { return _mm256_loadu_ps(p); }
+INLINE void lane8_store(float *p, lane8 a) { _mm256_storeu_ps(p, a); }
+INLINE lane8 lane8_add(lane8 a, lane8 b) { return _mm256_add_ps(a, b); }
+
+/// Lanes two apart added, and one apart, of two vectors each.
+INLINE lane8 add_two_apart(lane8 a, lane8 b) {
+  return _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+}
+INLINE lane8 add_one_apart(lane8 a, lane8 b) {
+  return _mm256_add_ps(_mm256_shuffle_ps(a, b, 0x44), _mm256_shuffle_ps(a, b, 0xee));
 }
 
-/// The totals of four vectors, each with the bits of `lane8_total`.
-INLINE void lane8_totals(const lane8 *a, float total[4]) {
-  // Two apart: 0+2 and 1+3 of a pair of vectors, interleaved.
-  const lane8 p = _mm256_add_ps(_mm256_unpacklo_ps(a[0], a[1]), _mm256_unpackhi_ps(a[0], a[1]));
-  const lane8 q = _mm256_add_ps(_mm256_unpacklo_ps(a[2], a[3]), _mm256_unpackhi_ps(a[2], a[3]));
-  // One apart, then four apart.
-  const lane8 s = _mm256_add_ps(_mm256_shuffle_ps(p, q, 0x44), _mm256_shuffle_ps(p, q, 0xee));
-  _mm_storeu_ps(total, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
+INLINE lane8 lane8_totals(const lane8 *a, size_t stride) {
+  lane8 pair[4];
+  UNROLL for (int i = 0; i < 4; i++) pair[i] = add_two_apart(a[2 * i * stride], a[(2 * i + 1) * stride]);
+  const lane8 p = add_one_apart(pair[0], pair[1]), q = add_one_apart(pair[2], pair[3]);
+  return _mm256_add_ps(_mm256_permute2f128_ps(p, q, 0x20), _mm256_permute2f128_ps(p, q, 0x31));
 }
 
 INLINE __m256i load256(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
@@ -112,54 +115,18 @@ INLINE parameters8 load_parameters(const block_format f, const int m, const uint
   return y;
 }
 
-/// Sums over vectors first..<end of codes by activations, per lane.
-typedef __m256i dot_function(
-    const block_format f, const int first, const int end, const __m256i *code, const uint8_t *x);
-
-/// Adds what a chunk contributes to lanes: `dot` holds the sums of codes by activations of its first and
-/// second half, or of both in dot[0] for formats with one scale per block. `offset` is what codes are too
-/// large by.
+/// Adds what a chunk contributes to lanes: `dot` holds the sums of products of its first and second half, or
+/// of both in dot[0] for formats with one scale per block.
 INLINE lane8 add_scaled(
-    const block_format f, const int m, const int offset, const __m256i *dot, const parameters8 p,
-    const uint8_t *x, const lane8 lanes) {
-  const lane8 sum = _mm256_loadu_ps((const float *)(x + sums_at((size_t)m)));
+    const block_format f, const int m, const __m256i *dot, const parameters8 p, const uint8_t *x,
+    const lane8 lanes) {
   const lane8 scale = _mm256_loadu_ps((const float *)(x + scales_at((size_t)m)));
-  lane8 t = _mm256_cvtepi32_ps(dot[0]), y;
-  if (f == Q6B16) {
-    const lane8 by = _mm256_set1_ps((float)offset);
-    const lane8 second = _mm256_loadu_ps((const float *)(x + second_sums_at((size_t)m)));
-    t = _mm256_fnmadd_ps(by, _mm256_sub_ps(sum, second), t);
-    y = _mm256_mul_ps(t, p.first);
-    y = _mm256_fmadd_ps(_mm256_fnmadd_ps(by, second, _mm256_cvtepi32_ps(dot[1])), p.second, y);
-  } else {
-    if (offset != 0) t = _mm256_fnmadd_ps(_mm256_set1_ps((float)offset), sum, t);
-    y = _mm256_mul_ps(t, p.first);
-    if (f == Q4B32) y = _mm256_fnmadd_ps(p.second, sum, y);
+  lane8 y = _mm256_mul_ps(_mm256_cvtepi32_ps(dot[0]), p.first);
+  if (f == Q6B16) y = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[1]), p.second, y);
+  if (f == Q4B32) {
+    y = _mm256_fnmadd_ps(p.second, _mm256_loadu_ps((const float *)(x + sums_at((size_t)m))), y);
   }
   return _mm256_fmadd_ps(y, scale, lanes);
-}
-
-/// Adds the products of m vectors of codes.
-INLINE void add_products(
-    const block_format f, const int m, const int offset, dot_function *const dot, const __m256i *code,
-    const chunk part, lane8 *lanes) {
-  const parameters8 p = load_parameters(f, m, part.parameters);
-  const uint8_t *x = part.x;
-  for (size_t s = 0; s < part.rows; s++, x += part.x_stride) {
-    __m256i sum[2];
-    if (f == Q6B16 && m > 1) {
-      sum[0] = dot(f, 0, m / 2, code, x);
-      sum[1] = dot(f, m / 2, m, code, x);
-    } else if (f == Q6B16) {
-      // One vector holds both halves of a block.
-      const __m256i both = dot(f, 0, 1, code, x), zero = _mm256_setzero_si256();
-      sum[0] = _mm256_blend_epi32(both, zero, 0xf0);
-      sum[1] = _mm256_blend_epi32(both, zero, 0x0f);
-    } else {
-      sum[0] = dot(f, 0, m, code, x);
-    }
-    lanes[s] = add_scaled(f, m, offset, sum, p, x, lanes[s]);
-  }
 }
 
 TARGET_END

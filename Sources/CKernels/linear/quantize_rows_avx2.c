@@ -41,7 +41,24 @@ INLINE float quantize_block(const float *x, size_t count, int8_t *q) {
   return maximum / 127;
 }
 
-void f32_quantize_rows__avx2(const ck_quantize_rows_f32 *call) { quantize_rows(call, quantize_block); }
+INLINE void sum_lanes(size_t m, const int8_t *q, int16_t (*half)[2 * CHUNK_LANES]) {
+  const __m256i one = _mm256_set1_epi8(1), zero = _mm256_setzero_si256();
+  __m256i sum[2] = {zero, zero};
+  for (size_t j = 0; j < m; j++) {
+    const __m256i pairs = _mm256_maddubs_epi16(one, _mm256_loadu_si256((const __m256i *)(q + BLOCK * j)));
+    sum[2 * j / m] = _mm256_add_epi16(sum[2 * j / m], pairs);
+  }
+  if (m == 1) {
+    // One vector holds both halves.
+    sum[1] = _mm256_blend_epi32(sum[0], zero, 0x0f);
+    sum[0] = _mm256_blend_epi32(sum[0], zero, 0xf0);
+  }
+  for (size_t i = 0; i < 2; i++) _mm256_storeu_si256((__m256i *)half[i], sum[i]);
+}
+
+void f32_quantize_rows__avx2(const ck_quantize_rows_f32 *call) {
+  quantize_rows(call, quantize_block, sum_lanes);
+}
 
 TARGET_END
 #endif

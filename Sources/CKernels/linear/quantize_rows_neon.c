@@ -31,5 +31,16 @@ INLINE float quantize_block(const float *x, size_t count, int8_t *q) {
   return maximum / 127;
 }
 
-void f32_quantize_rows__neon(const ck_quantize_rows_f32 *call) { quantize_rows(call, quantize_block); }
+INLINE void sum_lanes(size_t m, const int8_t *q, int16_t (*half)[2 * CHUNK_LANES]) {
+  int16x8_t sum[2][2] = {{vdupq_n_s16(0), vdupq_n_s16(0)}, {vdupq_n_s16(0), vdupq_n_s16(0)}};
+  for (size_t i = 0; i < 2 * m; i++) {
+    int16x8_t *lanes = sum[i / m] + i % 2;
+    *lanes = vpadalq_s8(*lanes, vld1q_s8(q + 16 * i));
+  }
+  for (size_t i = 0; i < 4; i++) vst1q_s16(half[i / 2] + i % 2 * 8, sum[i / 2][i % 2]);
+}
+
+void f32_quantize_rows__neon(const ck_quantize_rows_f32 *call) {
+  quantize_rows(call, quantize_block, sum_lanes);
+}
 #endif

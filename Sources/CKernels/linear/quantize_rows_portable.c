@@ -26,4 +26,14 @@ static float quantize_block(const float *x, size_t count, int8_t *q) {
   return maximum / 127;
 }
 
-void f32_quantize_rows__portable(const ck_quantize_rows_f32 *call) { quantize_rows(call, quantize_block); }
+static void sum_lanes(size_t m, const int8_t *q, int16_t (*half)[2 * CHUNK_LANES]) {
+  memset(half, 0, 2 * sizeof *half);
+  for (size_t i = 0; i < BLOCK * m; i++) {
+    int16_t *lane = half[i / (BLOCK / 2 * m)] + i / 2 % (2 * CHUNK_LANES);
+    *lane = (int16_t)(*lane + q[i]);
+  }
+}
+
+void f32_quantize_rows__portable(const ck_quantize_rows_f32 *call) {
+  quantize_rows(call, quantize_block, sum_lanes);
+}
