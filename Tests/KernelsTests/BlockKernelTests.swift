@@ -81,7 +81,7 @@ struct BlockKernelTests {
         rows: range.count, inner: inner, n0: n.lowerBound, n1: n.upperBound,
         x: q.base + range.lowerBound * stride,
         w: w.base, bias: withBias ? UnsafePointer(b.base) : nil, y: y.base + range.lowerBound * columns,
-        x_stride: stride, w_stride: format.rowBytes(inner), y_stride: columns)
+        x_stride: stride, w_stride: format.rowBytes(inner), y_stride: columns, list: nil)
       withExtendedLifetime((b, w, q)) { kernel.pointer(as: MicroKernelType.LinearBlocks.self)(&call) }
       return y.values
     }
@@ -148,6 +148,28 @@ struct BlockKernelTests {
             #expect(part[index].isNaN, "column \(index % columns) is outside \(n)")
           }
         }
+      }
+    }
+  }
+
+  @Test(arguments: kernels)
+  func listedRowsHaveTheirBits(kernel: MicroKernel) {
+    for (inner, columns) in [(33, 19), (256, 40), (640, 18)] {
+      let test = Case(format(kernel), rows: 3, inner: inner, columns: columns)
+      let all = test.run(kernel)
+      let list = (0..<columns).map { Int32(($0 * 7 + 3) % columns) } + [0, 0]
+      let w = GuardedBytes(test.weights), q = GuardedBytes(Self.quantized(test.x, inner: inner))
+      let (bias, y) = (GuardedBuffer(test.bias), GuardedBuffer(count: list.count))
+      for s in 0..<3 {
+        list.withUnsafeBufferPointer { list in
+          var call = ck_linear_blocks(
+            rows: 1, inner: inner, n0: 1, n1: list.count, x: q.base + s * ck_quantized_row_bytes(inner),
+            w: w.base, bias: bias.base, y: y.base, x_stride: 0, w_stride: test.format.rowBytes(inner),
+            y_stride: 0, list: list.baseAddress)
+          withExtendedLifetime((bias, w, q)) { kernel.pointer(as: MicroKernelType.LinearBlocks.self)(&call) }
+        }
+        #expect(y.values[0].isNaN, "place 0 is outside")
+        #expect(y.values.dropFirst().bits == list.dropFirst().map { all[s * columns + Int($0)] }.bits)
       }
     }
   }

@@ -46,6 +46,17 @@ extension Sample {
         isSymbolic: false),
       Sample("lm_head", [ramp(2, 3, 4), ramp(7, 4)]),
       Sample("lm_head", [ramp(2, 3, 4), ramp(7, 4), ramp(7)], ["softcap": .float(3), "last_only": .int(1)]),
+      // All rows of one shard, in the order of their logits.
+      Sample(
+        "hire_lm_head",
+        [
+          Tensor(f32: [1, 2, 3, 4], [1, 1, 4]), Tensor(f32: (0..<28).map { Float(6 - $0 / 4) }, [7, 4]),
+          ramp(32, 4), Tensor(.u8, [1, 96]), Tensor(i32: [0, 1, 2, 3, 4, 5, 6]),
+        ],
+        [
+          "scan_rank": .int(8), "scan_bits": .int(4), "shard_rows": .int(16), "candidates": .int(7),
+          "softcap": .float(30),
+        ], results: 3, isSymbolic: false),
     ]
 
   private static let heads: [String: AttributeValue] = ["num_heads": .int(4), "kv_num_heads": .int(2)]

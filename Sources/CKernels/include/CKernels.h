@@ -40,6 +40,13 @@ static inline void ck_pause(void) {
 #endif
 }
 
+/// Asks memory for `bytes` bytes that will be read.
+static inline void ck_prefetch(const void *p, size_t bytes) {
+  if (bytes == 0) return;
+  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch((const char *)p + i);
+  __builtin_prefetch((const char *)p + bytes - 1);
+}
+
 // MARK: Kernel list
 
 /// One kernel on one instruction set.
@@ -147,8 +154,50 @@ typedef struct {
   size_t x_stride, w_stride;
   /// Elements from one row to the next.
   size_t y_stride;
+  /// The row of w and bias that n stands for, or NULL when it is n. With a list `rows` is 1.
+  const int32_t *list;
 } ck_linear_blocks;
 typedef void ck_linear_blocks_function(const ck_linear_blocks *call);
+
+// Rows of small codes in panels; their layout is drawn in `scan/scan.h`.
+
+enum {
+  /// Rows of a panel.
+  CK_PANEL_ROWS = 16,
+  /// What one call of a scan takes at most.
+  CK_SCAN_ROWS = 4,
+};
+
+/// Bytes of a panel of `rank` coordinates in 4 or 8 bits.
+static inline size_t ck_panel_bytes(size_t rank, int bits) {
+  return (rank * (size_t)bits / 8 + 2) * CK_PANEL_ROWS;
+}
+
+/// y[s, 16 p + r] = scales[s] * scale of row r * (sum over k of (code[p, r, k] - offset) * q[s, k]): products
+/// of rows of small codes with rows of int8, of magnitude at most 127 for codes of 4 bits and 63 for 8.
+///
+/// Sums are exact integers, rounded to f32 and multiplied by the two scales in the order sum, scales[s],
+/// scale of the row: the same bits on all instruction sets.
+typedef struct {
+  /// 1...CK_SCAN_ROWS.
+  size_t rows;
+  /// A multiple of 8.
+  size_t rank;
+  size_t panels;
+  const void *codes;
+  const int8_t *q;
+  /// One per row: its scale, and the sum of its q.
+  const float *scales;
+  const int32_t *sums;
+  float *y;
+  /// Elements from one row to the next.
+  size_t q_stride, y_stride;
+} ck_scan;
+typedef void ck_scan_function(const ck_scan *call);
+
+/// Places of the `selected` (at most `count`) largest of `count` numbers, ascending. Of equal ones the first
+/// are taken, and a NaN counts as equal to the smallest number.
+typedef void ck_select_f32_function(size_t count, const float *x, size_t selected, uint32_t *places);
 
 /// y[s, d] = sum over t of p[s, t] * v[t, d], t in order; the same bits whatever `rows`. With `adds` the sum goes on
 /// from what y holds: two calls over the halves of t give the bits of one over all.

@@ -1,26 +1,9 @@
 #include <string.h>
 
+#include "../simd/half.h"
 #include "blocks.h"
 
 #pragma STDC FP_CONTRACT OFF
-
-/// The f16 at p.
-static float half_at(const uint8_t *p) {
-  uint16_t bits;
-  memcpy(&bits, p, 2);
-  const uint32_t sign = (uint32_t)(bits & 0x8000) << 16, exponent = bits >> 10 & 31, fraction = bits & 0x3ff;
-  union {
-    uint32_t bits;
-    float number;
-  } u;
-  if (exponent == 0) {
-    u.number = (float)fraction * 0x1p-24f;
-    u.bits |= sign;
-  } else {
-    u.bits = sign | (exponent == 31 ? 255 : exponent + 112) << 23 | fraction << 13;
-  }
-  return u.number;
-}
 
 /// The codes of a chunk by place.
 static void read_codes(block_format f, size_t m, const uint8_t *planes, uint8_t *code) {
@@ -76,7 +59,8 @@ static void linear(const ck_linear_blocks *c, block_format f) {
   const size_t blocks = row_blocks(c->inner);
   for (size_t n = c->n0; n < c->n1; n++) {
     float lanes[CK_BLOCK_ROWS][CHUNK_LANES] = {{0}};
-    const uint8_t *planes = (const uint8_t *)c->w + n * c->w_stride;
+    const size_t row = c->list ? (size_t)c->list[n] : n;
+    const uint8_t *planes = (const uint8_t *)c->w + row * c->w_stride;
     const uint8_t *parameters = planes + blocks * code_bytes(f), *x = c->x;
     for (size_t first = 0, m; first < blocks; first += m) {
       uint8_t code[CHUNK_BLOCKS * BLOCK];
@@ -88,7 +72,7 @@ static void linear(const ck_linear_blocks *c, block_format f) {
       x += chunk_bytes(m);
     }
     for (size_t s = 0; s < c->rows; s++) {
-      c->y[s * c->y_stride + n] = total(lanes[s]) + (c->bias ? c->bias[n] : 0.0f);
+      c->y[s * c->y_stride + n] = total(lanes[s]) + (c->bias ? c->bias[row] : 0.0f);
     }
   }
 }

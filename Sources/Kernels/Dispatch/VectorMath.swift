@@ -13,6 +13,8 @@ public struct VectorMath: Sendable {
   let linearBF16: MicroKernelType.LinearBF16
   private let linearQ8B32, linearQ6B16, linearQ5B32, linearQ4B32: MicroKernelType.LinearBlocks
   let quantizeRows: MicroKernelType.QuantizeRows
+  private let scanU4, scanU8: MicroKernelType.Scan
+  let select: MicroKernelType.Select
   let weightedSum: MicroKernelType.WeightedSum
   let exp, tanh, sigmoid, silu, gelu, geluTanh: MicroKernelType.Map
   let maximum: MicroKernelType.Maximum
@@ -33,6 +35,9 @@ public struct VectorMath: Sendable {
     linearQ5B32 = blocks(.q5b32)
     linearQ4B32 = blocks(.q4b32)
     quantizeRows = choose("quantize_rows_f32").pointer(as: MicroKernelType.QuantizeRows.self)
+    scanU4 = choose("scan_u4").pointer(as: MicroKernelType.Scan.self)
+    scanU8 = choose("scan_u8").pointer(as: MicroKernelType.Scan.self)
+    select = choose("select_f32").pointer(as: MicroKernelType.Select.self)
     weightedSum = choose("weighted_sum_f32").pointer(as: MicroKernelType.WeightedSum.self)
     exp = map("exp_f32")
     tanh = map("tanh_f32")
@@ -59,6 +64,9 @@ public struct VectorMath: Sendable {
     case .bf16, .f32: preconditionFailure("'\(format)' has no blocks")
     }
   }
+
+  /// The scores of rows of codes of 4 or 8 bits.
+  func scan(bits: Int) -> MicroKernelType.Scan { bits == 4 ? scanU4 : scanU8 }
 
   /// y = softmax(x): exp(x - max) over its sum. A row of minus infinities becomes NaN.
   func softmax(_ x: Row, _ y: MutableRow, count: Int) {

@@ -114,7 +114,7 @@ public struct WeightProduct {
         rows: min(Int(CK_BLOCK_ROWS), piece.rows.upperBound - row), inner: x.inner,
         n0: piece.columns.lowerBound, n1: piece.columns.upperBound, x: quantized + row * x.quantizedStride,
         w: weights.base, bias: bias, y: y + row * weights.rows, x_stride: x.quantizedStride,
-        w_stride: weights.rowBytes, y_stride: weights.rows)
+        w_stride: weights.rowBytes, y_stride: weights.rows, list: nil)
       kernel(&call)
     }
   }

@@ -72,7 +72,8 @@ struct Determinant: Operator {
 
 enum LinearAlgebraOperators {
   static let all: [any Operator] = [
-    MatMul(), Linear(), FeedForward(), LMHead(), MatMulInteger(), Gemm(), Einsum(), Determinant(),
+    MatMul(), Linear(), FeedForward(), LMHead(), HireLMHead(), MatMulInteger(), Gemm(), Einsum(),
+    Determinant(),
   ]
 }
 
