@@ -56,14 +56,20 @@ let package = Package(
     // Row 2 and up: the operator set, import, passes, planning; execution and generation.
     module("Operators", ["GraphIR", "Kernels", "Tensors"]),
     module("ONNXImport", ["ONNXFormat", "Operators", "GraphIR", "Tensors"]),
-    module("Passes", ["Operators", "GraphIR", "Tensors"]),
+    module("Passes", ["Operators", "Kernels", "GraphIR", "Tensors"]),
     module("Planning", ["Operators", "PlanFormat", "Kernels", "GraphIR", "Tensors"]),
     module("Execution", ["PlanFormat", "Kernels", "Tensors"]),
     module("Generation", ["Execution", "PlanFormat", "Tokenization", "Kernels", "Tensors"]),
     module(
+      "Calibration",
+      [
+        "Passes", "Planning", "Execution", "Generation", "PlanFormat", "Tokenization", "Kernels", "GraphIR",
+        "Tensors",
+      ]),
+    module(
       "Compiler",
       [
-        "ONNXImport", "ONNXFormat", "Passes", "Planning", "Tokenization", "PlanFormat", "Operators",
+        "Calibration", "Kernels", "ONNXImport", "ONNXFormat", "Passes", "Planning", "Tokenization", "PlanFormat", "Operators",
         "GraphIR",
         "Tensors", .product(name: "Crypto", package: "swift-crypto"),
       ]),
@@ -83,7 +89,7 @@ let package = Package(
     tests("TensorsTests", ["Tensors", "TestSupport"]),
     tests("KernelsTests", ["Kernels", "CKernels", "Tensors"]),
     tests(
-      "PassesTests", ["Passes", "Operators", "GraphIR", "TestSupport"], exclude: ["Goldens", "Cases"]),
+      "PassesTests", ["Passes", "Operators", "Kernels", "GraphIR", "Tensors", "TestSupport"], exclude: ["Goldens", "Cases"]),
     tests(
       "ExecutionTests",
       [

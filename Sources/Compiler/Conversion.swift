@@ -1,6 +1,8 @@
+import Calibration
 import Crypto
 import Foundation
 import GraphIR
+import Kernels
 import ONNXFormat
 import ONNXImport
 import Operators
@@ -56,7 +58,7 @@ public struct Conversion {
       for (index, pass) in passes.enumerated() {
         progress(Progress(stage: pass.name, fraction: Double(index) / Double(passes.count)))
         let before = options.printAfter == ConversionOptions.printChanged ? report.module.body : nil
-        let record = try run(pass.pass, on: &report.module, &patches)
+        let record = try run(try calibrated(pass.pass, report.module), on: &report.module, &patches)
         note(record, in: &report.module)
         report.stages.append(stage.lap(pass.name, report.module, record))
         try observe(index + 1, pass.name, report.module, before: before)
@@ -114,6 +116,21 @@ public struct Conversion {
     }
   }
 
+  /// The pass with the hidden states that it works from, if it does.
+  private func calibrated(_ pass: any Pass, _ module: Module) throws -> any Pass {
+    guard let pass = pass as? HireSoftmax else { return pass }
+    let threads = MachineDescription.current.processorCount
+    var calibration = CalibrationRun(module, options.calibration, threadCount: threads)
+    if let path = tokenizerPath(module) { calibration.tokenizer = try readTokenizer(at: path) }
+    let folder = options.output.map { ($0 as NSString).deletingLastPathComponent } ?? NSTemporaryDirectory()
+    do {
+      let states = try calibration.run(folder: folder.nonEmpty ?? ".") { progress(Progress(stage: "calibrate", fraction: $0)) }
+      return pass.calibrated(by: states, threadCount: threads)
+    } catch let error as Calibrator.Failure {
+      throw CompilerError(code: .invalidInput, message: "'\(options.model)': \(error)")
+    }
+  }
+
   /// Beside the plan that was to be, else in the folder of the stages, else in the current one.
   private var reproducerStem: String {
     if let output = options.output { return output }
@@ -129,6 +146,8 @@ public struct Conversion {
     append(record.name, to: Self.pipelineKey)
     if record.fidelity != .exact, record.statistics.values.contains(where: { $0 > 0 }) {
       append("\(record.name):\(record.fidelity)", to: Self.ledgerKey)
+      module.metadata[Self.ledgerKey + ".\(record.name).wanted"] = record.budget?.wanted
+      module.metadata[Self.ledgerKey + ".\(record.name).measured"] = record.budget?.measured
     }
   }
 
@@ -164,9 +183,13 @@ public struct Conversion {
 
   private func readTokenizer(_ module: Module) throws -> [UInt8]? {
     guard let path = tokenizerPath(module) else { return nil }
-    guard FileManager.default.fileExists(atPath: path) else { throw CompilerError.noTokenizer(path) }
     progress(Progress(stage: "tokenizer", fraction: nil))
-    return try Tokenizer(compiling: try Data(contentsOf: URL(fileURLWithPath: path))).serialized()
+    return try readTokenizer(at: path).serialized()
+  }
+
+  private func readTokenizer(at path: String) throws -> Tokenizer {
+    guard FileManager.default.fileExists(atPath: path) else { throw CompilerError.noTokenizer(path) }
+    return try Tokenizer(compiling: try Data(contentsOf: URL(fileURLWithPath: path)))
   }
 
   private var modelFolder: String { (options.model as NSString).deletingLastPathComponent.nonEmpty ?? "." }
@@ -176,10 +199,17 @@ public struct Conversion {
     var program = result.program
     let context = min(try contextLength(report.module), Self.tabulatedPositions(report.module))
     program.model = [Entry("context", "\(context)")]
+    if let head = report.module.metadata["head"] {
+      program.model += [Entry("head", head), Entry("head_k", report.module.metadata["head_k"] ?? "")]
+      program.model.append(Entry("exact", options.exact.rawValue))
+    }
     program.provenance = try provenance(report.module)
     program.ledger = (report.module.metadata[Self.ledgerKey] ?? "").split(separator: ",").map { entry in
       let parts = entry.split(separator: ":").map(String.init)
-      return LedgerEntry(pass: parts[0], fidelity: parts.count > 1 ? parts[1] : "")
+      return LedgerEntry(
+        pass: parts[0], fidelity: parts.count > 1 ? parts[1] : "",
+        budget: report.module.metadata["\(Self.ledgerKey).\(parts[0]).wanted"] ?? "",
+        measured: report.module.metadata["\(Self.ledgerKey).\(parts[0]).measured"] ?? "")
     }
     let writer = try PlanWriter(path: output)
     let total = report.module.constants.values.reduce(0) { $0 + $1.byteCount }
@@ -239,7 +269,7 @@ public struct Conversion {
       Entry("source-sha256", digest),
       Entry("weights", options.weights.rawValue),
     ]
-      + module.metadata.filter { ![Self.ledgerKey, Self.tokenizerKey].contains($0.key) }.sorted {
+      + module.metadata.filter { !$0.key.hasPrefix(Self.ledgerKey) && $0.key != Self.tokenizerKey }.sorted {
         $0.key < $1.key
       }
       .map { Entry($0.key, $0.value) }

@@ -14,10 +14,11 @@ extension ConversionOptions {
 
   /// The passes of the pipeline, those included that are left out.
   private func allStages() throws(CompilerError) -> [Stage] {
-    var pipeline = Pipeline.standard(weights.policy)
+    var pipeline = Pipeline.standard(weights.policy, sparse: head == .hire ? [hireSoftmax] : [])
     if let passes {
       do throws(PipelineError) {
-        pipeline = try PassPipeline(parsing: passes, available: pipeline.passes)
+        pipeline = try PassPipeline(
+          parsing: passes, available: Pipeline.standard(weights.policy, sparse: [hireSoftmax]).passes)
       } catch {
         guard case .unknownPass(let name, _) = error else { preconditionFailure("parsing runs no pass") }
         throw .unknownPass(name, accepted: Pipeline.passNames)
@@ -29,6 +30,12 @@ extension ConversionOptions {
       let count = counts[pass.name]!
       return Stage(name: count == 1 ? pass.name : "\(pass.name).\(count)", pass: pass)
     }
+  }
+
+  private var hireSoftmax: HireSoftmax {
+    var options = HireSoftmax.Options()
+    (options.k, options.recall) = (headK, recall)
+    return HireSoftmax(options)
   }
 
   /// The passes that run, in order.
@@ -51,13 +58,16 @@ extension ConversionOptions {
       throw .usage("--print-after is '\(printAfter)', which --stop-after \(stopAfter) does not reach")
     }
     if let context = maxContext, !Self.contexts.contains(context) { throw .context(context) }
+    if headK < 1 || headK > Self.largestHeadK { throw .usage("--head-k is \(headK), accepted are 1...\(Self.largestHeadK)") }
+    if !(recall > 0 && recall <= 1) { throw .usage("--recall is \(recall), accepted is more than 0 and at most 1") }
     if let limit = patchLimit, limit < 0 { throw .patchLimit(limit) }
   }
 
-  /// A stage that is left out is never reached.
+  private static let largestHeadK = 1024
   /// Lengths that a context may have: tables of positions are made for all of it.
   static let contexts = 1...(1 << 22)
 
+  /// A stage that is left out is never reached.
   private func checkRuns(_ name: String?, _ option: String, _ stages: [Stage]) throws(CompilerError) {
     guard let name, name != "import" else { return }
     guard let stage = stages.first(where: { $0.name == name }) else {

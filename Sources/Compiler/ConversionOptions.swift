@@ -23,6 +23,22 @@ public struct ConversionOptions: Sendable {
     }
   }
 
+  /// How the logits are computed.
+  public enum Head: String, CaseIterable, Sendable {
+    /// All of them.
+    case dense
+    /// Those of candidates that a predictor finds (``HireSoftmax``).
+    case hire
+  }
+
+  /// What holds of text that is drawn from candidates alone.
+  public enum Exactness: String, CaseIterable, Sendable {
+    /// What the measured recall says.
+    case none
+    /// It is what all logits give: they are computed later, for many tokens at once.
+    case deferred
+  }
+
   /// The exported model: an ONNX file, or a stage that an earlier conversion dumped (`.ir`).
   public var model: String
   /// The plan to write; nil stops before planning.
@@ -32,6 +48,14 @@ public struct ConversionOptions: Sendable {
   /// Positions that a cache can hold; nil takes what the model says.
   public var maxContext: Int?
   public var weights = WeightFormat.auto
+  public var head = Head.dense
+  /// Tokens whose recall a HiRE head answers for.
+  public var headK = 64
+  /// The share of them that it must find.
+  public var recall = 0.999
+  public var exact = Exactness.none
+  /// A text to calibrate with; nil lets the model write some.
+  public var calibration: String?
   /// Passes less faithful than this are left out.
   public var allow = Fidelity.statistical
   /// Folder for the text of every stage.

@@ -31,4 +31,7 @@ public struct ConversionReport: Sendable {
 
   /// What passes had to say.
   public var notes: [String] { stages.flatMap { $0.record?.notes ?? [] } }
+
+  /// What backs up what passes decided, such as tables of choices.
+  public var details: [String] { stages.flatMap { $0.record?.details ?? [] } }
 }

@@ -5,8 +5,10 @@ public import Passes
 public enum Pipeline {
   public static var standard: PassPipeline { standard(.automatic) }
 
-  /// - Parameter weights: how matrices are stored.
-  public static func standard(_ weights: QuantizeWeights.Policy) -> PassPipeline {
+  /// - Parameters:
+  ///   - weights: how matrices are stored.
+  ///   - sparse: what makes parts of the model sparse, after everything else.
+  public static func standard(_ weights: QuantizeWeights.Policy, sparse: [any Pass] = []) -> PassPipeline {
     PassPipeline([
       // Composites first: everything after sees one spelling.
       DecomposeComposites(),
@@ -45,15 +47,15 @@ public enum Pipeline {
       QuantizeWeights(weights),
       EliminateCommonSubexpressions(),
       EliminateDeadCode(),
-      // Last: copies of the finished function.
+      // Copies of the finished function.
       SpecializePhases(),
-    ])
+    ] + sparse)
   }
 
   /// Names of all passes, in order, each once.
   public static var passNames: [String] {
     var names: [String] = []
-    for pass in standard.passes where !names.contains(pass.name) { names.append(pass.name) }
+    for pass in standard(.automatic, sparse: [HireSoftmax()]).passes where !names.contains(pass.name) { names.append(pass.name) }
     return names
   }
 }

@@ -1,22 +1,27 @@
-import Kernels
-import Tensors
+public import Kernels
+public import Tensors
 
 /// Runs one prepared kernel on tensors, with fresh memory for its results.
-struct KernelRunner {
-  let kernel: any Kernel
+public struct KernelRunner {
+  private let kernel: any Kernel
+  private let pool: ThreadPool
 
-  init(_ kernel: any Kernel) { self.kernel = kernel }
+  /// - Parameter pool: threads for the kernel; one when nil.
+  public init(_ kernel: any Kernel, pool: ThreadPool? = nil) {
+    self.kernel = kernel
+    self.pool = pool ?? ThreadPool(threadCount: 1)
+  }
 
   /// - Parameter results: per declared result, whether it is wanted.
   /// - Returns: dense tensors, nil where not wanted.
-  func run(_ operands: [Tensor?], results: [Bool]) throws(KernelError) -> [Tensor?] {
+  public func run(_ operands: [Tensor?], results: [Bool]) throws(KernelError) -> [Tensor?] {
     let count = operands.count
     let empty = TensorView(UnsafeMutableRawPointer(bitPattern: 64)!, .u8, Extents())
     var table = operands.map { $0.map { TensorView($0) } ?? empty } + results.map { _ in empty }
     let operandIDs = operands.indices.map { operands[$0] == nil ? Int32(-1) : Int32($0) }
     let resultIDs = results.indices.map { results[$0] ? Int32(count + $0) : Int32(-1) }
     let memory = FreshMemory()
-    let resources = Resources(pool: ThreadPool(threadCount: 1))
+    let resources = Resources(pool: pool)
     let outcome: Result<Void, KernelError> = table.withUnsafeMutableBufferPointer { table in
       operandIDs.withUnsafeBufferPointer { operandIDs in
         resultIDs.withUnsafeBufferPointer { resultIDs in

@@ -19,6 +19,10 @@ public struct PassContext {
   public private(set) var statistics: [String: Int] = [:]
   public private(set) var misses: [PassMiss] = []
   public private(set) var notes: [String] = []
+  /// What was wanted and what was measured, of a pass that trades accuracy for speed: for the ledger.
+  public private(set) var budget: (wanted: String, measured: String)?
+  /// Lines that back up what the pass decided.
+  public private(set) var details: [String] = []
   /// Numbers the changes of rules.
   public var patches: PatchLog
 
@@ -40,6 +44,12 @@ public struct PassContext {
 
   /// Records a sentence for whoever reads the summary.
   public mutating func note(_ text: String) { notes.append(text) }
+
+  /// Records lines, such as a table of choices.
+  public mutating func explain(_ lines: [String]) { details += lines }
+
+  /// Records what was wanted of the accuracy and what was measured.
+  public mutating func measure(wanted: String, measured: String) { budget = (wanted, measured) }
 }
 
 /// A node that a pass was made for and left alone.
@@ -67,6 +77,10 @@ public struct PassRecord: Sendable {
   public let statistics: [String: Int]
   public let misses: [PassMiss]
   public let notes: [String]
+  /// What was wanted and what was measured, for the ledger.
+  public let budget: (wanted: String, measured: String)?
+  /// Lines that back up what the pass decided.
+  public let details: [String]
   /// The changes that its rules made, in order; numbers go on from the pass before.
   public let patches: [PatchLog.Entry]
   public let duration: Duration

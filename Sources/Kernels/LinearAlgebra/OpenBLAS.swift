@@ -16,6 +16,8 @@ public struct OpenBLAS: Sendable {
   /// Why these: who chose the core type.
   public let reason: String
   let sgemm: SGEMM
+  /// Factorizations, where the library holds them.
+  public let factorizations: DenseFactorizations?
   private let setThreadCount: @convention(c) (Int32) -> Void
 
   /// Nil where the library is absent, which is said once on standard error.
@@ -41,6 +43,7 @@ public struct OpenBLAS: Sendable {
       let coreName = dlsym(handle, "openblas_get_corename")
     else { return nil }
     self.sgemm = unsafeBitCast(sgemm, to: SGEMM.self)
+    factorizations = DenseFactorizations(handle)
     self.setThreadCount = unsafeBitCast(setThreadCount, to: (@convention(c) (Int32) -> Void).self)
     typealias CoreName = @convention(c) () -> UnsafePointer<CChar>?
     self.coreName = unsafeBitCast(coreName, to: CoreName.self)().map { String(cString: $0) } ?? "unknown"

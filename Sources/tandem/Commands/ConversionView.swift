@@ -55,7 +55,9 @@ struct ConversionView {
   private static let probeByteCount = 128 << 20
 
   /// The plan in one line, and what was made of the model; nil when none was written.
-  var summary: String? { line.map { $0 + (card?.text ?? "") } }
+  var summary: String? {
+    line.map { $0 + (card?.text ?? "") + report.details.map { "  \($0)\n" }.joined() }
+  }
 
   /// Why passes left nodes alone, one line each.
   ///

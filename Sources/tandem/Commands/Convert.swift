@@ -5,6 +5,8 @@ public import GraphIR
 
 extension Fidelity: ExpressibleByArgument {}
 extension ConversionOptions.WeightFormat: ExpressibleByArgument {}
+extension ConversionOptions.Head: ExpressibleByArgument {}
+extension ConversionOptions.Exactness: ExpressibleByArgument {}
 
 /// `tandem convert`: an exported model to a plan.
 struct Convert: ParsableCommand {
@@ -64,6 +66,28 @@ struct Convert: ParsableCommand {
       "The format of matrices; auto takes the smallest that reproduces them, q8 where none does.",
       valueName: "format"))
   var weights = ConversionOptions.WeightFormat.auto
+
+  @Option(
+    help: ArgumentHelp(
+      "hire adds a head that computes the logits of candidates only, found by a predictor.", valueName: "head"))
+  var head = ConversionOptions.Head.dense
+
+  @Option(help: ArgumentHelp("Likeliest tokens that a HiRE head must find.", valueName: "k"))
+  var headK = 64
+
+  @Option(help: ArgumentHelp("The share of them that it must find, on hidden states held out.", valueName: "share"))
+  var recall = 0.999
+
+  @Option(
+    help: ArgumentHelp(
+      "What holds of text by a HiRE head: deferred makes it what all logits give.", valueName: "class"))
+  var exact = ConversionOptions.Exactness.none
+
+  @Option(
+    help: ArgumentHelp(
+      "What a predictor is fitted to: a text, or 'self' for texts that the model writes.", valueName: "file|self"),
+    completion: .file())
+  var calibration = "self"
 
   @Option(help: ArgumentHelp("Leave out passes less faithful than this.", valueName: "class"))
   var allow = Fidelity.statistical
@@ -154,6 +178,11 @@ struct Convert: ParsableCommand {
     options.tokenizer = tokenizer
     options.maxContext = maxContext
     options.weights = weights
+    options.head = head
+    options.headK = headK
+    options.recall = recall
+    options.exact = exact
+    options.calibration = calibration == "self" ? nil : calibration
     options.allow = allow
     options.disable = disable
     options.passes = passes

@@ -1,0 +1,197 @@
+import Execution
+import Foundation
+import Generation
+public import GraphIR
+public import Kernels
+import Passes
+import PlanFormat
+import Planning
+public import Tensors
+public import Tokenization
+
+/// Runs a module to see the hidden states that its head reads.
+///
+/// The module's first function becomes a plan of its own, in a file that is unlinked at once, with the hidden states as
+/// one more output.
+public struct Calibrator {
+  public struct Failure: Error, CustomStringConvertible {
+    public let description: String
+    public init(description: String) { self.description = description }
+  }
+
+  /// What goes through the model.
+  public enum Source: Sendable {
+    /// Texts that the model writes itself, drawn at temperature 1. They are like what it will be asked to continue, in
+    /// whatever language it knows; texts of one kind leave the predictor weak on others.
+    case generated
+    /// The tokens of a text.
+    case tokens([TokenID])
+  }
+
+  public struct Options: Sendable {
+    /// Hidden states to collect.
+    public var count = 16384
+    /// Tokens of one sequence.
+    public var length = 512
+    public var seed: UInt64 = 1
+    /// Tokens in front of every sequence, such as `<bos>`.
+    public var prefix: [TokenID] = []
+    /// Tokens that end a text; a sequence goes on with the prefix.
+    public var endOfText: Set<TokenID> = []
+
+    public init() {}
+  }
+
+  /// Sequences that are written at a time: weights are read once for all of them.
+  private static let lanes = 16
+
+  private let executor: Executor
+  private let pool: ThreadPool
+  private let options: Options
+  private let width: Int
+  private let vocabulary: Int
+
+  /// - Parameter folder: where the plan is written for a moment.
+  public init(_ module: Module, _ options: Options, folder: String, pool: ThreadPool) throws {
+    let site: HeadSite
+    do throws(Miss) {
+      site = try HeadSite(module.main.graph)
+    } catch {
+      throw Failure(description: "the head cannot be calibrated: \(error.reason)")
+    }
+    var single = Module(functions: [module.main], constants: module.constants)
+    let graph = module.main.graph
+    guard let width = graph[site.hidden].type.shape[2].constant,
+      let vocabulary = graph[graph[site.node].results[0]!].type.shape[2].constant
+    else { throw Failure(description: "the head cannot be calibrated: its sizes are not known") }
+    (self.width, self.vocabulary) = (width, vocabulary)
+    single.main.graph.outputs.append((Self.hidden, site.hidden))
+    let path = "\(folder)/.calibration-\(UUID().uuidString).plan"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let result = try Planner(single).plan()
+    var program = result.program
+    let writer = try PlanWriter(path: path)
+    program.weights = try writer.writeWeights(result.weights) { _ in }
+    try writer.finish(program)
+    executor = try Executor(try PlanFile(path: path), pool: pool)
+    self.pool = pool
+    self.options = options
+  }
+
+  private static let hidden = "tandem.hidden"
+
+  /// Collects hidden states, f32 [N, K], sequence by sequence of ``Options/length``.
+  ///
+  /// - Parameter progress: told the share that is done.
+  public func collect(_ source: Source, progress: (Double) -> Void) throws -> Tensor {
+    switch source {
+    case .generated: try generate(progress)
+    case .tokens(let tokens): try read(tokens, progress)
+    }
+  }
+
+  // MARK: Texts of its own
+
+  private func generate(_ progress: (Double) -> Void) throws -> Tensor {
+    let rounds = max(1, (options.count + Self.lanes * options.length - 1) / (Self.lanes * options.length))
+    let total = rounds * Self.lanes
+    let rows = Tensor(.f32, [total * options.length, width])
+    try executor.allocateStates(capacity: options.length, sizes: sizes(batch: Self.lanes))
+    for round in 0..<rounds {
+      executor.truncateStates(to: 0)
+      let samplers = (0..<Self.lanes).map { lane in
+        var sampling = SamplingOptions()
+        sampling.temperature = 1
+        sampling.seed = options.seed &+ UInt64(round * Self.lanes + lane)
+        return Sampler(sampling, vocabularyCount: vocabulary)
+      }
+      var pending = (0..<Self.lanes).map { opening(round * Self.lanes + $0) }
+      for position in 0..<options.length {
+        let tokens = (0..<Self.lanes).map { Int(pending[$0].removeFirst()) }
+        try run(tokens, batch: Self.lanes, at: position)
+        let (states, logits) = (try output(Self.hidden), try output(nil))
+        for lane in 0..<Self.lanes {
+          let row = (round * Self.lanes + lane) * options.length + position
+          (rows.base + row * width * 4).copyMemory(from: states + lane * width, byteCount: width * 4)
+          guard pending[lane].isEmpty else { continue }
+          let token = try samplers[lane].next(
+            UnsafeBufferPointer(start: logits + lane * vocabulary, count: vocabulary), position: position)
+          pending[lane] = options.endOfText.contains(token) ? opening(round * Self.lanes + lane) : [token]
+        }
+        progress(Double(round * options.length + position + 1) / Double(rounds * options.length))
+      }
+    }
+    return rows
+  }
+
+  /// How a sequence begins: without a prefix, with a token that its number picks.
+  private func opening(_ sequence: Int) -> [TokenID] {
+    options.prefix.isEmpty ? [TokenID(sequence * 7919 % vocabulary)] : options.prefix
+  }
+
+  // MARK: A given text
+
+  private func read(_ tokens: [TokenID], _ progress: (Double) -> Void) throws -> Tensor {
+    let step = options.length - options.prefix.count
+    let windows = min(tokens.count / max(1, step), max(2, options.count / options.length))
+    guard windows >= 2 else {
+      throw Failure(
+        description: "the calibration text has \(tokens.count) tokens, need \(2 * max(1, step)) or more")
+    }
+    let rows = Tensor(.f32, [windows * options.length, width])
+    try executor.allocateStates(capacity: options.length, sizes: sizes(batch: 1))
+    for window in 0..<windows {
+      executor.truncateStates(to: 0)
+      let sequence = (options.prefix + tokens[(window * step)..<((window + 1) * step)]).map { Int($0) }
+      for first in stride(from: 0, to: sequence.count, by: Self.lanes) {
+        let piece = Array(sequence[first..<min(first + Self.lanes, sequence.count)])
+        try run(piece, batch: 1, at: first)
+        (rows.base + (window * options.length + first) * width * 4)
+          .copyMemory(from: try output(Self.hidden), byteCount: piece.count * width * 4)
+      }
+      progress(Double(window + 1) / Double(windows))
+    }
+    return rows
+  }
+
+  // MARK: Running
+
+  private func sizes(batch: Int) -> [String: Int] {
+    var sizes: [String: Int] = [:]
+    for port in executor.freeInputs {
+      if let symbol = executor.function.type(of: port.value).shape.first?.symbol { sizes[symbol] = batch }
+    }
+    return sizes
+  }
+
+  /// Runs tokens `[batch, tokens.count / batch]` from a position on.
+  private func run(_ tokens: [Int], batch: Int, at position: Int) throws {
+    let count = tokens.count / batch
+    for port in executor.freeInputs {
+      let values: [Int]
+      switch port.name {
+      case "input_ids": values = tokens
+      case "position_ids": values = (0..<batch).flatMap { _ in Array(position..<(position + count)) }
+      case "attention_mask": values = Array(repeating: 1, count: batch * (position + count))
+      default: throw Failure(description: "calibration cannot feed the input '\(port.name)'")
+      }
+      let shape = [batch, values.count / batch]
+      let isWide = executor.function.type(of: port.value).element == .i64
+      try executor.bind(
+        port.name, isWide ? Tensor(i64: values, shape) : Tensor(i32: values.map { Int32($0) }, shape))
+    }
+    try executor.run()
+  }
+
+  /// The numbers of an output, or of the logits.
+  private func output(_ name: String?) throws -> UnsafePointer<Float> {
+    let states = Set(executor.function.states.map(\.output))
+    let name =
+      name
+      ?? executor.function.outputs.first { $0.name != Self.hidden && !states.contains($0.value) }?.name ?? ""
+    guard let view = executor.output(name), view.element == .f32, view.isContiguous else {
+      throw Failure(description: "calibration cannot read the output '\(name)'")
+    }
+    return UnsafePointer(view.base.assumingMemoryBound(to: Float.self))
+  }
+}

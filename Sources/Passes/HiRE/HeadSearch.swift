@@ -1,0 +1,108 @@
+import Tensors
+
+/// Searches stages, ranks, bits and quotas for the least cost that meets a recall on held-out hidden states.
+struct HeadSearch {
+  /// A form with what it costs and finds.
+  struct Option {
+    let form: HireForm
+    let nanoseconds: Double
+    let bytes: Int
+    /// Expected share of the best tokens that are candidates, over states and shards; and half of its 95 % interval.
+    let recall: Double
+    let interval: Double
+    /// The same of the best token alone.
+    let topRecall: Double
+  }
+
+  let cost: HeadCost
+  let target: Double
+
+  private static let scans = [16, 32, 48, 64, 96, 128].flatMap { rank in
+    [4, 8].map { PredictorTrial(rank: rank, coding: .scan(bits: $0)) }
+  }
+  private static let rows = [128, 192, 256, 320].map { PredictorTrial(rank: $0, coding: .rows) }
+  private static let survivors = [64, 96, 128, 192, 256, 384, 512, 768]
+  private static let candidates = [4, 8, 12, 16, 24, 32, 48, 64, 96, 128]
+  /// Ranks from here on are as good as lost with any of these quotas.
+  private static let largestRank = 1 << 17
+
+  /// Rows per shard: about 64 shards, of at least 256 rows so that quotas are small shares.
+  var shardRows: Int { max(256, (cost.vocabulary / 64 + 15) / 16 * 16) }
+  private var shards: Int { (cost.vocabulary + shardRows - 1) / shardRows }
+
+  /// For each pair of stages the cheapest form that meets the target, cheapest first; and the best recall of all.
+  func options(_ ranks: PredictorRanks, progress: (Double) -> Void) -> (options: [Option], best: Option?) {
+    let scans = Self.scans.filter { $0.rank < cost.width }
+    let rows = Self.rows.filter { $0.rank < cost.width }
+    var tables: [PredictorTrial: [Int32]] = [:]
+    for (index, trial) in (scans + rows).enumerated() {
+      tables[trial] = ranks.ranks(trial)
+      progress(Double(index + 1) / Double(scans.count + rows.count))
+    }
+    let kept = Dictionary(
+      uniqueKeysWithValues: Set(Self.survivors + Self.candidates).map {
+        ($0, ShardQuota(shards: shards, quota: $0).table(min(Self.largestRank, cost.vocabulary)))
+      })
+    var options: [Option] = []
+    var best: Option?
+    for scan in scans {
+      for second in [nil] + rows.filter({ $0.rank > scan.rank }).map(Optional.some) {
+        var cheapest: Option?
+        for form in forms(scan, second) {
+          let nanoseconds = cost(form)
+          if let cheapest, cheapest.nanoseconds <= nanoseconds { continue }
+          let option = judge(form, nanoseconds, tables, kept, ranks)
+          if option.recall > best?.recall ?? 0 { best = option }
+          if option.recall - option.interval >= target, option.topRecall >= target { cheapest = option }
+        }
+        if let cheapest { options.append(cheapest) }
+      }
+    }
+    return (options.sorted { $0.nanoseconds < $1.nanoseconds }, best)
+  }
+
+  private func forms(_ scan: PredictorTrial, _ rows: PredictorTrial?) -> [HireForm] {
+    let candidates = Self.candidates.filter { $0 <= shardRows }
+    return candidates.flatMap { count -> [HireForm] in
+      guard rows != nil else {
+        return [
+          HireForm(scan: scan, rows: nil, shardRows: shardRows, survivors: count, candidates: count)
+        ]
+      }
+      return Self.survivors.filter { $0 > count && $0 <= shardRows }.map {
+        HireForm(scan: scan, rows: rows, shardRows: shardRows, survivors: $0, candidates: count)
+      }
+    }
+  }
+
+  private func judge(
+    _ form: HireForm, _ nanoseconds: Double, _ tables: [PredictorTrial: [Int32]], _ kept: [Int: [Double]],
+    _ ranks: PredictorRanks
+  ) -> Option {
+    let (first, last) = (tables[form.scan]!, form.rows.map { tables[$0]! })
+    let (survives, remains) = (kept[form.survivors]!, kept[form.candidates]!)
+    var (sum, squares, top) = (0.0, 0.0, 0.0)
+    for state in 0..<ranks.count {
+      var recall = 0.0
+      for index in (state * ranks.k)..<((state + 1) * ranks.k) {
+        let rank = Int(first[index])
+        var probability = rank < survives.count ? survives[rank] : 0
+        if let last {
+          let rank = Int(last[index])
+          probability *= rank < remains.count ? remains[rank] : 0
+        }
+        recall += probability
+        if index == state * ranks.k { top += probability }
+      }
+      recall /= Double(ranks.k)
+      sum += recall
+      squares += recall * recall
+    }
+    let n = Double(ranks.count)
+    let mean = sum / n
+    let error = (max(0, squares / n - mean * mean) / max(1, n - 1)).squareRoot()
+    return Option(
+      form: form, nanoseconds: nanoseconds, bytes: cost.bytes(form), recall: mean, interval: 1.96 * error,
+      topRecall: top / n)
+  }
+}

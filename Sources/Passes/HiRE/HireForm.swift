@@ -1,0 +1,55 @@
+import Tensors
+
+/// How a HiRE head finds its candidates: stages, and what each shard keeps.
+struct HireForm: Hashable {
+  let scan: PredictorTrial
+  /// The second stage, for survivors of the first; nil when these are candidates at once.
+  let rows: PredictorTrial?
+  let shardRows: Int
+  /// Kept per shard by the first stage.
+  let survivors: Int
+  /// Kept per shard for exact logits.
+  let candidates: Int
+}
+
+/// Nanoseconds per token, for choosing between forms.
+///
+///     bytes read in order / 25 GB/s + bytes of picked rows / 12 GB/s + 8 ns per picked row + 0.15 ns per selected-from row
+///
+/// The figures are those of a two-core machine of 25 to 35 GB/s; what matters is their proportion. They are constants,
+/// so that equal input gives equal plans.
+struct HeadCost {
+  let vocabulary: Int, width: Int
+  let rowBytes: Int
+
+  private static let streamed = 1 / 25.0
+  private static let picked = 1 / 12.0
+  private static let perPick = 8.0
+  private static let perSelected = 0.15
+
+  /// Reading all rows.
+  var dense: Double { Double(vocabulary * rowBytes) * Self.streamed }
+
+  func callAsFunction(_ form: HireForm) -> Double {
+    let shards = Double((vocabulary + form.shardRows - 1) / form.shardRows)
+    let rank = max(form.scan.rank, form.rows?.rank ?? 0)
+    var cost = Double(bytesInOrder(form, rank)) * Self.streamed + Double(vocabulary) * Self.perSelected
+    if let rows = form.rows {
+      let count = shards * Double(form.survivors)
+      cost += count * (Double(rows.rowBytes) * Self.picked + Self.perPick + Self.perSelected)
+    }
+    return cost + shards * Double(form.candidates) * (Double(rowBytes) * Self.picked + Self.perPick)
+  }
+
+  /// Bytes that a token reads.
+  func bytes(_ form: HireForm) -> Int {
+    let shards = (vocabulary + form.shardRows - 1) / form.shardRows
+    let rank = max(form.scan.rank, form.rows?.rank ?? 0)
+    let picked = form.rows.map { shards * form.survivors * $0.rowBytes } ?? 0
+    return bytesInOrder(form, rank) + picked + shards * form.candidates * rowBytes
+  }
+
+  private func bytesInOrder(_ form: HireForm, _ rank: Int) -> Int {
+    vocabulary * form.scan.rowBytes + rank * width * 4
+  }
+}

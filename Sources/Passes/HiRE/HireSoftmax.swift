@@ -1,0 +1,251 @@
+public import GraphIR
+import Kernels
+import Operators
+import Tensors
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Gives a decoder a head that finds the likeliest tokens without reading all rows (HiRE-Softmax; HiRE, section 3).
+///
+///     @decode:  %logits = lm_head(%h, @w)      ──►    @decode as it was, and
+///     @decode_hire:  %candidate_logits, %candidate_ids, %log_normalizer
+///                      = hire_lm_head(%h, @w, @projection, @scan, @row_ids, @rows) {survivors = ..., candidates = ...}
+///     @block_hire:   the same for up to 16 tokens
+///     @head:         %logits = lm_head(%hidden, @w), the dense head alone
+///
+/// Stages, ranks, bits and quotas are searched for the least cost that meets the recall on hidden states that were held
+/// out; the basis is fitted to the others (see ``HeadBasis``). Where the least cost is not below that of the dense head,
+/// or the head is read by anybody, everything stays as it was.
+public struct HireSoftmax: Pass {
+  public struct Options: Sendable, Equatable {
+    /// Tokens whose recall counts.
+    public var k = 64
+    /// The share of them that must be among the candidates.
+    public var recall = 0.999
+
+    public init() {}
+  }
+
+  public let name = "hire-softmax"
+  public let summary = "Finds the likeliest tokens by a predictor and computes only their logits exactly."
+  public let fidelity = Fidelity.statistical
+  private let options: Options
+  private let states: HiddenStates?
+  private let threadCount: Int
+
+  /// - Parameters:
+  ///   - states: what the predictor is fitted to and judged by.
+  ///   - threadCount: threads for the search.
+  public init(_ options: Options = Options(), states: HiddenStates? = nil, threadCount: Int = 1) {
+    (self.options, self.states, self.threadCount) = (options, states, threadCount)
+  }
+
+  /// The same pass with hidden states to work from.
+  public func calibrated(by states: HiddenStates, threadCount: Int) -> HireSoftmax {
+    HireSoftmax(options, states: states, threadCount: threadCount)
+  }
+
+  /// Hidden states that the predictor is judged by.
+  private static let judgedCount = 512
+  /// Options that are listed.
+  private static let listedCount = 8
+
+  public func run(on module: inout Module, context: inout PassContext) throws {
+    let main = module.main
+    do throws(Miss) {
+      let site = try HeadSite(main.graph)
+      let choice = try choose(site, main.graph, module.constants, &context)
+      try rewrite(&module, site, choice, &context)
+      context.count("heads")
+    } catch {
+      context.miss(Node("func", operands: [], results: [], location: "@\(main.name)"), error.reason)
+    }
+  }
+
+  // MARK: Choosing
+
+  private struct Choice {
+    let form: HireForm
+    let predictor: HirePredictor
+    let measured: HireMeasurement
+  }
+
+  private func choose(
+    _ site: HeadSite, _ graph: Graph, _ constants: [String: Tensor], _ context: inout PassContext
+  ) throws(Miss) -> Choice {
+    guard let states else { throw Miss("there are no hidden states to find a predictor with") }
+    let (weights, format) = try Self.weights(of: site, graph, constants, context.operators)
+    let (vocabulary, width) = (weights.shape[0], weights.shape[1])
+    guard states.width == width else {
+      throw Miss("hidden states have \(states.width) numbers, the head reads \(width)")
+    }
+    let pool = ThreadPool(threadCount: threadCount)
+    let basis = try HeadBasis(states: states.rows, rows: states.fittedCount, weights: weights, pool: pool)
+    let judged = states.heldOut(Self.judgedCount)
+    let head = graph[site.node]
+    let bias = try site.bias.map { value throws(Miss) in
+      var evaluator = ConeEvaluator(graph, constants: constants, operators: context.operators, sizes: [:])
+      return try evaluator.read(value)
+    }
+    let ranks = PredictorRanks(
+      judged, weights, bias: bias, softcap: head.attributes.float("softcap", default: 0), k: options.k, basis: basis,
+      pool: pool)
+    let cost = HeadCost(vocabulary: vocabulary, width: width, rowBytes: format.rowBytes(width))
+    let (found, best) = HeadSearch(cost: cost, target: options.recall).options(ranks) { _ in }
+    context.explain(Self.table(found, cost, options))
+    guard let cheapest = found.first else {
+      let text = best.map { "the best reaches \(Self.percent($0.recall)) +- \(Self.percent($0.interval))" }
+      throw Miss(
+        "no predictor finds \(Self.percent(options.recall)) of the top \(options.k): \(text ?? "none fits")")
+    }
+    guard cheapest.nanoseconds < cost.dense else {
+      throw Miss(
+        "it would not pay: \(Int(cheapest.nanoseconds / 1000)) us per token, the dense head takes"
+          + " \(Int(cost.dense / 1000)) us")
+    }
+    let predictor = HirePredictor(cheapest.form, basis, weights: weights, pool: pool)
+    let measured = try HireMeasurement(
+      predictor, Self.attributes(cheapest.form, head.attributes), weights: weights, bias: bias,
+      format: format, judged, ranks, pool)
+    context.note(
+      "HiRE head: \(Self.describe(cheapest)); measured on \(judged.shape[0]) held-out states of \(states.origin):"
+        + " top \(ranks.k) recall \(Self.percent(measured.recall)) +- \(Self.percent(measured.recallInterval)),"
+        + " top 1 \(Self.percent(measured.topRecall))")
+    context.measure(
+      wanted: "recall of the top \(options.k) >= \(options.recall)",
+      measured: "recall \(measured.recall) +- \(measured.recallInterval), top 1 \(measured.topRecall), log normalizer"
+        + " +- \(measured.normalizerDeviation)")
+    return Choice(form: cheapest.form, predictor: predictor, measured: measured)
+  }
+
+  /// The numbers of the head, f32 [V, K], and how its rows are stored.
+  private static func weights(
+    of site: HeadSite, _ graph: Graph, _ constants: [String: Tensor], _ operators: OperatorTable
+  ) throws(Miss) -> (Tensor, BlockFormat) {
+    var (value, format) = (site.weight, BlockFormat.f32)
+    if let producer = graph.producer(of: value), graph[producer].operation == "pack_blocks" {
+      let pack = graph[producer]
+      format = BlockFormat(rawValue: pack.attributes.string("format", default: "")) ?? .f32
+      value = pack.operands[0]!
+    }
+    guard ConstantExpressions(graph).contains(value, in: graph) else {
+      throw Miss("the head's weights are computed at run time, need constants")
+    }
+    var evaluator = ConeEvaluator(graph, constants: constants, operators: operators, sizes: [:])
+    let tensor = try evaluator.read(value)
+    guard tensor.element == .f32, tensor.rank == 2 else { throw Miss("the head's weights are \(tensor.type), need f32") }
+    return (tensor, format)
+  }
+
+  // MARK: Words
+
+  private static func percent(_ share: Double) -> String {
+    let text = "\((share * 100_000).rounded() / 1000)"
+    return text + " %"
+  }
+
+  private static func describe(_ option: HeadSearch.Option) -> String {
+    let form = option.form
+    guard case .scan(let bits) = form.scan.coding else { return "" }
+    let second = form.rows.map { " -> \(form.survivors) per shard -> rank \($0.rank) of q8b32" } ?? ""
+    return "rank \(form.scan.rank) of \(bits) bits\(second) -> \(form.candidates) per shard of \(form.shardRows)"
+  }
+
+  private static func table(_ options: [HeadSearch.Option], _ cost: HeadCost, _ wanted: Options) -> [String] {
+    let header =
+      "forms of the head that find \(percent(wanted.recall)) of the top \(wanted.k) on held-out states"
+      + " (dense: \(megabytes(cost.vocabulary * cost.rowBytes)), \(Int(cost.dense / 1000)) us by the cost model)"
+    return [header]
+      + options.prefix(listedCount).map { option in
+        "  \(describe(option)): \(megabytes(option.bytes)), \(Int(option.nanoseconds / 1000)) us, recall"
+          + " \(percent(option.recall)) +- \(percent(option.interval)), top 1 \(percent(option.topRecall))"
+      }
+  }
+
+  private static func megabytes(_ bytes: Int) -> String { "\((Double(bytes) / 1e5).rounded() / 10) MB" }
+
+  // MARK: Rewriting
+
+  private static func attributes(_ form: HireForm, _ head: Attributes) -> Attributes {
+    guard case .scan(let bits) = form.scan.coding else { preconditionFailure("the first stage is a scan") }
+    var attributes = head
+    attributes["scan_rank"] = .int(form.scan.rank)
+    attributes["scan_bits"] = .int(bits)
+    attributes["shard_rows"] = .int(form.shardRows)
+    attributes["survivors"] = .int(form.survivors)
+    attributes["candidates"] = .int(form.candidates)
+    return attributes
+  }
+
+  private func rewrite(_ module: inout Module, _ site: HeadSite, _ choice: Choice, _ context: inout PassContext)
+    throws(Miss)
+  {
+    let added: [String: Tensor?] = [
+      "hire.projection": choice.predictor.projection, "hire.scan": choice.predictor.scan,
+      "hire.row_ids": choice.predictor.rowIDs, "hire.rows": choice.predictor.rows,
+    ]
+    for (name, tensor) in added { module.constants[name] = tensor }
+    var attributes = Self.attributes(choice.form, module.main.graph[site.node].attributes)
+    attributes["normalizer_bias"] = .float(Float(choice.measured.normalizerBias))
+    for name in ["decode", "block"] {
+      guard let function = module.functions.first(where: { $0.name == name }) else {
+        throw Miss("there is no function '\(name)', which specialize-phases makes")
+      }
+      do {
+        module.functions.append(try sparse(function, site.logits, attributes, module, context))
+        if name == "block" { module.functions.append(try head(function, site.logits, module, context)) }
+      } catch {
+        throw Miss("function '\(name)': \(error)")
+      }
+    }
+    module.metadata["head"] = "hire"
+    module.metadata["head_k"] = "\(options.k)"
+  }
+
+  /// A copy of a function with candidates in place of logits.
+  private func sparse(
+    _ function: Module.Function, _ logits: String, _ attributes: Attributes, _ module: Module, _ context: PassContext
+  ) throws -> Module.Function {
+    let site = try HeadSite(function.graph, logits: logits)
+    var builder = GraphBuilder(
+      function.graph, constants: module.constants, operators: context.operators, symbols: context.symbols)
+    builder.position = site.node
+    builder.location = function.graph[site.node].location
+    func constant(_ name: String) -> ValueID? {
+      module.constants[name].map { builder.graph.addConstant(name, $0.type, content: nil) }
+    }
+    let operands = [
+      site.hidden, site.weight, constant("hire.projection"), constant("hire.scan"), constant("hire.row_ids"),
+      constant("hire.rows"), site.bias,
+    ]
+    let names = ["candidate_logits", "candidate_ids", "log_normalizer"]
+    let results = try builder.add("hire_lm_head", operands, attributes, names: names)
+    var graph = builder.graph
+    graph.outputs.removeAll { $0.name == logits }
+    for (name, value) in zip(names, results) { graph.outputs.append((name, value!)) }
+    graph.outputs.append(("hidden", site.hidden))
+    graph.removeDeadNodes()
+    return Module.Function("\(function.name)_hire", graph, bounds: function.bounds)
+  }
+
+  /// The dense head alone, over as many hidden states as the function takes tokens.
+  private func head(
+    _ function: Module.Function, _ logits: String, _ module: Module, _ context: PassContext
+  ) throws -> Module.Function {
+    let site = try HeadSite(function.graph, logits: logits)
+    var graph = function.graph
+    let type = graph[site.hidden].type
+    let hidden = graph.addInput("hidden", type)
+    let node = graph[site.node]
+    graph[site.node].operands[0] = hidden
+    graph.outputs = [(logits, node.results[0]!)]
+    graph.removeDeadNodes()
+    for input in graph.inputs where input != hidden { graph.removeInput(input) }
+    let symbols = Set(type.shape.flatMap(\.symbols))
+    return Module.Function("head", graph, bounds: function.bounds.filter { symbols.contains($0.key) })
+  }
+}
