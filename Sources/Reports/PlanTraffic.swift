@@ -26,9 +26,28 @@ struct PlanTraffic {
     for (position, operand) in step.operands.enumerated() where operand >= 0 {
       guard case .weight(let index) = function.values[Int(operand)].place else { continue }
       let weight = program.weights[index]
-      let isTable = Self.lookups[step.kernel]?.contains(position) ?? false
-      sum += isTable ? weight.byteCount / max(1, weight.shape.first ?? 1) : weight.byteCount
+      guard let count = pickedRows(of: step, position) else {
+        sum += weight.byteCount
+        continue
+      }
+      let rows = max(1, weight.shape.first ?? 1)
+      sum += weight.byteCount / rows * min(count, rows)
     }
     return sum
+  }
+
+  /// Rows of an operand that a kernel picks for a token; nil when it reads all.
+  private func pickedRows(of step: Function.Step, _ position: Int) -> Int? {
+    if Self.lookups[step.kernel]?.contains(position) ?? false { return 1 }
+    guard step.kernel == "hire_lm_head", let shardRows = step.attributes.int("shard_rows"), shardRows > 0,
+      let candidates = step.attributes.int("candidates"),
+      let rows = function.type(of: Int(step.operands[1])).shape.first?.constant
+    else { return nil }
+    let shards = (rows + shardRows - 1) / shardRows
+    switch position {
+    case 1, 4: return shards * candidates
+    case 5: return shards * step.attributes.int("survivors", default: candidates)
+    default: return nil
+    }
   }
 }

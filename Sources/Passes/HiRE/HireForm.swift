@@ -10,6 +10,9 @@ struct HireForm: Hashable {
   let survivors: Int
   /// Kept per shard for exact logits.
   let candidates: Int
+
+  /// Coordinates that are computed of a hidden state, whole blocks of 32.
+  var rank: Int { (max(scan.rank, rows?.rank ?? 0) + 31) / 32 * 32 }
 }
 
 /// Nanoseconds per token, for choosing between forms.
@@ -32,8 +35,7 @@ struct HeadCost {
 
   func callAsFunction(_ form: HireForm) -> Double {
     let shards = Double((vocabulary + form.shardRows - 1) / form.shardRows)
-    let rank = max(form.scan.rank, form.rows?.rank ?? 0)
-    var cost = Double(bytesInOrder(form, rank)) * Self.streamed + Double(vocabulary) * Self.perSelected
+    var cost = Double(bytesInOrder(form)) * Self.streamed + Double(vocabulary) * Self.perSelected
     if let rows = form.rows {
       let count = shards * Double(form.survivors)
       cost += count * (Double(rows.rowBytes) * Self.picked + Self.perPick + Self.perSelected)
@@ -44,12 +46,11 @@ struct HeadCost {
   /// Bytes that a token reads.
   func bytes(_ form: HireForm) -> Int {
     let shards = (vocabulary + form.shardRows - 1) / form.shardRows
-    let rank = max(form.scan.rank, form.rows?.rank ?? 0)
     let picked = form.rows.map { shards * form.survivors * $0.rowBytes } ?? 0
-    return bytesInOrder(form, rank) + picked + shards * form.candidates * rowBytes
+    return bytesInOrder(form) + picked + shards * form.candidates * rowBytes
   }
 
-  private func bytesInOrder(_ form: HireForm, _ rank: Int) -> Int {
-    vocabulary * form.scan.rowBytes + rank * width * 4
+  private func bytesInOrder(_ form: HireForm) -> Int {
+    vocabulary * form.scan.rowBytes + form.rank * width * 4
   }
 }

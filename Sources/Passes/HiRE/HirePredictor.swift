@@ -18,7 +18,7 @@ struct HirePredictor {
   /// - Parameter weights: f32 [V, K].
   init(_ form: HireForm, _ basis: HeadBasis, weights: Tensor, pool: ThreadPool) {
     let (vocabulary, width) = (weights.shape[0], weights.shape[1])
-    let (scanRank, rank) = (form.scan.rank, max(form.scan.rank, form.rows?.rank ?? 0))
+    let (scanRank, rank) = (form.scan.rank, form.rank)
     guard case .scan(let bits) = form.scan.coding, let panels = ScanPanels(rank: scanRank, bits: bits) else {
       preconditionFailure("the first stage is a scan")
     }

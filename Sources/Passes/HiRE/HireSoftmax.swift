@@ -112,13 +112,18 @@ public struct HireSoftmax: Pass {
       predictor, Self.attributes(cheapest.form, head.attributes), weights: weights, bias: bias,
       format: format, judged, ranks, pool)
     context.note(
-      "HiRE head: \(Self.describe(cheapest)); measured on \(judged.shape[0]) held-out states of \(states.origin):"
-        + " top \(ranks.k) recall \(Self.percent(measured.recall)) +- \(Self.percent(measured.recallInterval)),"
-        + " top 1 \(Self.percent(measured.topRecall))")
+      "HiRE head: \(Self.megabytes(cheapest.bytes)) of \(Self.megabytes(cost.vocabulary * cost.rowBytes)), finds"
+        + " \(Self.percent(measured.recall)) +- \(Self.percent(measured.recallInterval)) of the top \(ranks.k),"
+        + " \(Self.percent(measured.topRecall)) of the top 1")
+    context.explain([
+      "chosen is the first; run on \(judged.shape[0]) held-out states of \(states.origin) it finds"
+        + " \(Self.percent(measured.recall)) +- \(Self.percent(measured.recallInterval)); the log normalizer is off by"
+        + " \(Self.rounded(measured.normalizerDeviation))"
+    ])
     context.measure(
       wanted: "recall of the top \(options.k) >= \(options.recall)",
-      measured: "recall \(measured.recall) +- \(measured.recallInterval), top 1 \(measured.topRecall), log normalizer"
-        + " +- \(measured.normalizerDeviation)")
+      measured: "\(Self.rounded(measured.recall)) +- \(Self.rounded(measured.recallInterval)), top 1"
+        + " \(Self.rounded(measured.topRecall)), log normalizer +- \(Self.rounded(measured.normalizerDeviation))")
     return Choice(form: cheapest.form, predictor: predictor, measured: measured)
   }
 
@@ -143,10 +148,9 @@ public struct HireSoftmax: Pass {
 
   // MARK: Words
 
-  private static func percent(_ share: Double) -> String {
-    let text = "\((share * 100_000).rounded() / 1000)"
-    return text + " %"
-  }
+  private static func rounded(_ value: Double) -> Double { (value * 100_000).rounded() / 100_000 }
+
+  private static func percent(_ share: Double) -> String { "\((share * 100_000).rounded() / 1000) %" }
 
   private static func describe(_ option: HeadSearch.Option) -> String {
     let form = option.form

@@ -102,7 +102,8 @@ extension ConversionCard {
   private var head: String {
     let facts = facts.head
     return Self.joined(
-      facts.recognized ? "recognized" : "not recognized", facts.tied ? "tied to the embedding" : nil,
+      facts.recognized ? "recognized" : "not recognized",
+      facts.candidates.map { "HiRE with \($0) candidates, dense where asked for" }, facts.tied ? "tied to the embedding" : nil,
       facts.softcap != 0 ? "softcap \(facts.softcap)" : nil,
       facts.lastOnly ? "last position of a prompt only" : "every position of a prompt")
   }

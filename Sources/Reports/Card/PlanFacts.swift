@@ -65,7 +65,7 @@ public struct PlanFacts: Sendable, Encodable {
   private static let decoderKernels: Set<String> = [
     "embedding", "linear", "rms_normalization", "layer_normalization", "residual_normalization",
     "self_attention",
-    "feed_forward", "lm_head",
+    "feed_forward", "lm_head", "hire_lm_head",
   ]
 
   public init(_ program: Program) {
@@ -112,8 +112,11 @@ public struct PlanFacts: Sendable, Encodable {
 }
 
 extension Program {
-  /// The function that decodes one token, or the first.
-  var decoding: Function { functions.first { $0.name == "decode" } ?? functions[0] }
+  /// The function that decodes one token, with a sparse head where there is one, or the first.
+  var decoding: Function {
+    ["decode_hire", "decode"].lazy.compactMap { name in functions.first { $0.name == name } }.first
+      ?? functions[0]
+  }
 }
 
 extension Function {

@@ -109,9 +109,14 @@ public struct HeadFacts: Sendable, Encodable {
   public let softcap: Float
   /// Whether a prompt computes the logits of its last position only.
   public let lastOnly: Bool
+  /// Logits of a token that decoding computes with a predictor; nil without one.
+  public let candidates: Int?
 
   init(_ function: Function, prefill: Function?) {
-    let step = function.steps.first { $0.kernel == "lm_head" }
+    let step = function.steps.first { ["lm_head", "hire_lm_head"].contains($0.kernel) }
+    candidates = step.flatMap { step in
+      step.kernel == "hire_lm_head" ? function.type(of: Int(step.results[0])).shape.last?.constant : nil
+    }
     let table = function.steps.first { $0.kernel == "embedding" }
       .map { function.values[Int($0.operands[1])].place }
     recognized = step != nil

@@ -32,7 +32,7 @@ struct Convert: ParsableCommand {
           slopes, softcap, key_mask}           layers with each
         feed_forward {recognized, gated, plain, sparse, activations}
         normalization {rms, layer, residual, branch, unrecognized}
-        head {recognized, tied, softcap, last_only}
+        head {recognized, tied, softcap, last_only, candidates}
         embedding {recognized, scale, positions}
         caches {in_place, copied}, general_steps {name, count}
         weights {element, count, elements, bytes}   by format
