@@ -7,6 +7,7 @@ struct HireCase: CustomStringConvertible {
   var length = 3
   var vocabulary = 150
   var format = BlockFormat.q8b32
+  var rowsFormat = BlockFormat.q8b32
   var bits = 4
   var hasRows = true
   var hasBias = false
@@ -30,6 +31,7 @@ struct HireCase: CustomStringConvertible {
       "survivors": .int(survivors), "candidates": .int(candidates), "softcap": .float(softcap),
       "last_only": .int(isLastOnly ? 1 : 0), "normalizer_bias": .float(0.25),
     ]
+    if rowsFormat != .q8b32 { attributes["rows_format"] = .string(rowsFormat.rawValue) }
     if format != .f32 { attributes["weight_format"] = .string(format.rawValue) }
     return attributes
   }
@@ -48,7 +50,7 @@ struct HireCase: CustomStringConvertible {
       noise([Self.batch, length, Self.inner], seed: 1),
       format == .f32 ? weight : try WeightFormatTests.packed(weight, format),
       noise([Self.rank, Self.inner], seed: 3), scan, Tensor(i32: ids),
-      hasRows ? try WeightFormatTests.packed(matrix, .q8b32) : nil,
+      hasRows ? try WeightFormatTests.packed(matrix, rowsFormat) : nil,
       hasBias ? noise([vocabulary], seed: 5) : nil,
     ]
   }
@@ -86,7 +88,7 @@ struct HireCase: CustomStringConvertible {
       }
     }
     let z = try linear(flat, operands[2]!, nil)
-    let second = try operands[5].map { try linear(Tensor(f32: z, [rows, Self.rank]), $0, .q8b32) }
+    let second = try operands[5].map { try linear(Tensor(f32: z, [rows, Self.rank]), $0, rowsFormat) }
     var head: [String: AttributeValue] = ["softcap": .float(softcap)]
     if format != .f32 { head["weight_format"] = .string(format.rawValue) }
     let dense = try (0..<rows).flatMap { row in

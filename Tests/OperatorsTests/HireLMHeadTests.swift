@@ -32,6 +32,11 @@ import Testing
     }
   }
 
+  @Test(arguments: [BlockFormat.q4b32, .q5b32, .q6b16, .bf16])
+  func rowsOfTheSecondStageHaveAFormat(_ format: BlockFormat) throws {
+    try check(HireCase(rowsFormat: format))
+  }
+
   /// Shards that fill, that do not, and one that holds all; quotas at their ends.
   @Test(arguments: [
     (128, 16, 16, 16), (128, 16, 1, 1), (130, 32, 32, 1), (150, 144, 100, 9), (150, 160, 160, 30),
@@ -149,6 +154,9 @@ import Testing
       #expect(text.contains("accepted is i32[150]"))
     }
     for text in try refusal(test, { $0[5] = Tensor(.u8, [150, 8]) }) { #expect(text.contains("u8[150, 8]")) }
+    test.rowsFormat = .f32
+    for text in try refusal(test) { #expect(text.contains("'rows_format' is \"f32\"")) }
+    test.rowsFormat = .q8b32
     let beyond = try refusal(test) { $0[4] = Tensor(i32: [Int32](repeating: 150, count: 150)) }
     #expect(beyond[0] == "no error" && beyond[1].contains("row_ids hold an id out of range"))
   }

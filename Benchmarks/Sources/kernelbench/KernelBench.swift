@@ -17,12 +17,14 @@ enum KernelBench {
     for count in threads.isEmpty ? [1, 2] : threads {
       let pool = ThreadPool(threadCount: count)
       print("\n== \(count) thread\(count == 1 ? "" : "s")")
+      HireBench.run(pool)
       FormatBench.run(pool)
       skinnyProducts(pool)
       tallProducts(pool)
     }
     print("\n== rows, 1 thread")
     rowFunctions()
+    HireBench.selections()
   }
 
   // MARK: Products of few rows

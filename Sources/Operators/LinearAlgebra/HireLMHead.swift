@@ -7,11 +7,11 @@ import Tensors
 ///     logits, ids, log_normalizer = hire_lm_head(x, weight, projection, scan, row_ids, rows, bias)
 ///
 /// `projection` [R, K] takes x to coordinates by importance; `scan` holds the first `scan_rank` coordinates
-/// of all V predictor rows in panels of small codes, `rows` all of them in q8b32, and `row_ids` the row of
-/// `weight` that each stands for. Predictor rows are cut into shards of `shard_rows`. Of each shard the best
-/// `survivors` by `scan` are scored by `rows`, and the best `candidates` of these are computed exactly:
-/// `softcap(weight x + bias)`, shards times candidates of them, a shard's behind the one before it. Without
-/// `rows` the first stage chooses the candidates.
+/// of all V predictor rows in panels of small codes, `rows` all of them in `rows_format` (q8b32 when absent),
+/// and `row_ids` the row of `weight` that each stands for. Predictor rows are cut into shards of `shard_rows`.
+/// Of each shard the best `survivors` by `scan` are scored by `rows`, and the best `candidates` of these are
+/// computed exactly: `softcap(weight x + bias)`, shards times candidates of them, a shard's behind the one
+/// before it. Without `rows` the first stage chooses the candidates.
 ///
 /// The exact meaning is the definition that is decomposed into: the largest logits of all, in order, and the
 /// logarithm of the sum of all exponentials. The kernel may miss some, and gives them in another order.
@@ -21,7 +21,8 @@ struct HireLMHead: Operator {
     "The largest of softcap(weight x + bias) with their ids, found with a predictor, and log sum exp of all.",
     operands: ["x", "weight", "projection", "scan", "row_ids", "rows?", "bias?"], results: 1...3,
     attributes: [
-      "weight_format": .string, "scan_rank!": .int, "scan_bits!": .int, "shard_rows!": .int,
+      "weight_format": .string, "rows_format": .string, "scan_rank!": .int, "scan_bits!": .int,
+      "shard_rows!": .int,
       "survivors": .int, "candidates!": .int, "softcap": .float, "last_only": .int,
       "normalizer_bias": .float,
     ])
@@ -48,7 +49,7 @@ struct HireLMHead: Operator {
       3, .u8, [settings.panels.count(rows: vocabulary), settings.panels.byteCount], "the scan")
     try call.require(4, .i32, [vocabulary], "'row_ids'")
     if call.has(5) {
-      try call.require(5, .u8, [vocabulary, BlockFormat.q8b32.rowBytes(rank)], "'rows'")
+      try call.require(5, .u8, [vocabulary, settings.rowsFormat.rowBytes(rank)], "'rows'")
     }
     let found = [x.shape[0], length, Dim(settings.shardCount(vocabulary) * settings.candidates)]
     return [ValueFact(.f32, found), ValueFact(.i32, found), ValueFact(.f32, [x.shape[0], length])]

@@ -12,7 +12,7 @@ import Tensors
 ///                      + normalizer_bias
 ///
 /// Operands: x `[B, S, K]`, weight `[V, K]`, projection `[R, K]`, scan (``ScanPanels``), row_ids `[V]`, rows
-/// (q8b32, `[V, R]`), bias `[V]`. Results: logits `[B, S, C]`, ids i32 `[B, S, C]`, log_normalizer `[B, S]`,
+/// `[V, R]`, bias `[V]`. Results: logits `[B, S, C]`, ids i32 `[B, S, C]`, log_normalizer `[B, S]`,
 /// with C = shards times candidates. Without rows the first stage chooses the candidates.
 ///
 /// Candidates of a shard are in the order of predictor rows; those that a short shard does not have are minus
@@ -50,7 +50,7 @@ struct HireLMHeadKernel: Kernel {
     let (skipped, stride) = settings.isLastOnly ? ((x.shape[1] - 1) * inner, x.shape[1] * inner) : (0, inner)
     let queries = HireQueries(
       x.pointer() + skipped, rows: rows, inner: inner, stride: stride, projection: projection,
-      hasSecondStage: head.second != nil, panels: settings.panels, for: format, call.resources)
+      rowsFormat: head.second?.format, panels: settings.panels, for: format, call.resources)
     let rooms = HireRooms(settings, places: call.resources.pool.placeCount(shards), call.resources)
     let isOutOfRange = Atomic<Bool>(false)
     call.resources.pool.forEachInPlace(shards) { shard, place in
@@ -80,7 +80,7 @@ struct HireLMHeadKernel: Kernel {
     guard ids.element == .i32, ids.rank == 1, ids.shape[0] == weights.rows else {
       throw .invalid("operand 4 is \(ids.element)\(ids.shape.array), accepted is i32[\(weights.rows)]")
     }
-    let second = call.has(5) ? try call.weights(5, .q8b32, columns: rank) : nil
+    let second = call.has(5) ? try call.weights(5, settings.rowsFormat, columns: rank) : nil
     guard second?.rows ?? weights.rows == weights.rows else {
       throw .invalid("operand 5 has \(second!.rows) rows, accepted are \(weights.rows)")
     }

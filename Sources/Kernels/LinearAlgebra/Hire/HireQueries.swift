@@ -12,10 +12,13 @@ struct HireQueries {
   let scales: UnsafeMutablePointer<Float>
   let sums: UnsafeMutablePointer<Int32>
 
-  /// - Parameter projection: [R, K].
+  /// - Parameters:
+  ///   - projection: [R, K].
+  ///   - rowsFormat: nil without a second stage.
+  ///   - format: that of the exact rows.
   init(
     _ x: UnsafePointer<Float>, rows: Int, inner: Int, stride: Int, projection: TensorView,
-    hasSecondStage: Bool, panels: ScanPanels, for format: BlockFormat, _ resources: Resources
+    rowsFormat: BlockFormat?, panels: ScanPanels, for format: BlockFormat, _ resources: Resources
   ) {
     func scratch<T>(_ count: Int, _ type: T.Type = T.self) -> UnsafeMutablePointer<T> {
       resources.scratch(byteCount: count * MemoryLayout<T>.stride).bindMemory(to: T.self, capacity: count)
@@ -32,7 +35,7 @@ struct HireQueries {
       product.run(resources.pool)
     }
     self.z = Activations(
-      z, rows: rows, inner: rank, for: hasSecondStage ? .q8b32 : .f32, resources: resources)
+      z, rows: rows, inner: rank, for: rowsFormat ?? .f32, resources: resources)
     (q, scales, sums) = (scratch(rows * panels.rank), scratch(rows), scratch(rows))
     for row in 0..<rows {
       (scales[row], sums[row]) = Self.quantize(

@@ -7,6 +7,8 @@ public import Tensors
 public struct HireSettings: Sendable {
   /// The form of the first stage.
   public let panels: ScanPanels
+  /// How the rows of the second stage are stored.
+  public let rowsFormat: BlockFormat
   /// A multiple of ``ScanPanels/rows``.
   public let shardRows: Int
   public let survivors: Int
@@ -15,9 +17,6 @@ public struct HireSettings: Sendable {
   public let isLastOnly: Bool
   /// What is added to the estimate of the logarithm of the sum of exponentials.
   public let normalizerBias: Float
-
-  /// The names of the attributes that must be given.
-  public static let required = ["scan_rank", "scan_bits", "shard_rows", "candidates"]
 
   public init<Failure: Error>(
     _ attributes: Attributes, orThrow error: (_ message: String) -> Failure
@@ -41,6 +40,11 @@ public struct HireSettings: Sendable {
         "of shards of \(shardRows) rows \(survivors) survive and \(candidates) are candidates, accepted are"
           + " a multiple of 16 rows, not fewer than survive, and not fewer survivors than candidates"
       )
+    }
+    let format = try attributes.blockFormat("rows_format", orThrow: error)
+    rowsFormat = attributes["rows_format"] == nil ? .q8b32 : format
+    guard rowsFormat != .f32 else {
+      throw error("'rows_format' is \"f32\", accepted are the formats of packed rows, q8b32 when absent")
     }
     softcap = attributes.float("softcap", default: 0)
     isLastOnly = attributes.bool("last_only", default: false)
