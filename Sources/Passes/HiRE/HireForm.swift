@@ -18,6 +18,7 @@ struct HireForm: Hashable {
 /// Nanoseconds per token, for choosing between forms.
 ///
 ///     bytes read in order / 25 GB/s + bytes of picked rows / 12 GB/s + 8 ns per picked row + 0.15 ns per selected-from row
+///     + 10 us for stages that begin and end
 ///
 /// The figures are those of a two-core machine of 25 to 35 GB/s; what matters is their proportion. They are constants,
 /// so that equal input gives equal plans.
@@ -29,13 +30,14 @@ struct HeadCost {
   private static let picked = 1 / 12.0
   private static let perPick = 8.0
   private static let perSelected = 0.15
+  private static let fixed = 10_000.0
 
   /// Reading all rows.
   var dense: Double { Double(vocabulary * rowBytes) * Self.streamed }
 
   func callAsFunction(_ form: HireForm) -> Double {
     let shards = Double((vocabulary + form.shardRows - 1) / form.shardRows)
-    var cost = Double(bytesInOrder(form)) * Self.streamed + Double(vocabulary) * Self.perSelected
+    var cost = Self.fixed + Double(bytesInOrder(form)) * Self.streamed + Double(vocabulary) * Self.perSelected
     if let rows = form.rows {
       let count = shards * Double(form.survivors)
       cost += count * (Double(rows.rowBytes) * Self.picked + Self.perPick + Self.perSelected)
