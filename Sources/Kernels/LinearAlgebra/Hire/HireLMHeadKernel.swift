@@ -40,13 +40,16 @@ struct HireLMHeadKernel: Kernel {
     let (batch, length) = (x.shape[0], settings.isLastOnly ? 1 : x.shape[1])
     let (rows, shards) = (batch * length, head.shardCount)
     let width = shards * settings.candidates
+    var (found, lead) = (x.shape, Extents())
+    (found[1], found[2]) = (length, width)
+    lead.append(batch)
+    lead.append(length)
     let results = HireResults(
-      logits: call.allocate(0, .f32, Extents([batch, length, width])).pointer(),
-      ids: call.allocate(1, .i32, Extents([batch, length, width])).pointer(), width: width,
+      logits: call.allocate(0, .f32, found).pointer(),
+      ids: call.allocate(1, .i32, found).pointer(), width: width,
       sums: call.resources.scratch(byteCount: rows * shards * MemoryLayout<HireResults.Sum>.stride)
         .bindMemory(to: HireResults.Sum.self, capacity: rows * shards), shards: shards)
-    let normalizers: UnsafeMutablePointer<Float> =
-      call.allocate(2, .f32, Extents([batch, length])).pointer()
+    let normalizers: UnsafeMutablePointer<Float> = call.allocate(2, .f32, lead).pointer()
     let (skipped, stride) = settings.isLastOnly ? ((x.shape[1] - 1) * inner, x.shape[1] * inner) : (0, inner)
     let queries = HireQueries(
       x.pointer() + skipped, rows: rows, inner: inner, stride: stride, projection: projection,
