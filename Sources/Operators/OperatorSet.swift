@@ -38,7 +38,8 @@ public enum OperatorSet {
   /// ``BlockFormat`` of each.
   public static func weightFormats(of mnemonic: String) -> [(operand: Int, attribute: String)] {
     switch mnemonic {
-    case "linear", "lm_head", "hire_lm_head": [(1, "weight_format")]
+    case "linear", "lm_head": [(1, "weight_format")]
+    case "hire_lm_head": [(1, "weight_format"), (5, "rows_format")]
     case "embedding": [(1, "table_format")]
     case "feed_forward": [(1, "up_format"), (2, "down_format"), (3, "gate_format")]
     default: []

@@ -59,7 +59,7 @@ import Testing
     let basis = try HeadBasis(states: states, rows: 8, weights: weights, pool: pool)
     let ranks = PredictorRanks(states, weights, bias: nil, softcap: 0, k: 5, basis: basis, pool: pool)
     let (h, w) = (states.array(of: Float.self), weights.array(of: Float.self))
-    let trial = PredictorTrial(rank: 32, coding: .rows)
+    let trial = PredictorTrial(rank: 32, coding: .rows(.q8b32))
     let found = ranks.ranks(trial)
     let (projection, mixing) = (
       basis.projection(count: 32, rotated: trial.rotated), basis.mixing(count: 32, rotated: trial.rotated)

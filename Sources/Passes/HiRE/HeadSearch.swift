@@ -17,11 +17,13 @@ struct HeadSearch {
   let cost: HeadCost
   let target: Double
 
-  private static let scans = [16, 32, 48, 64, 96, 128].flatMap { rank in
+  private static let scans = [32, 48, 64, 96, 128, 160, 192].flatMap { rank in
     [4, 8].map { PredictorTrial(rank: rank, coding: .scan(bits: $0)) }
   }
-  private static let rows = [128, 192, 256, 320].map { PredictorTrial(rank: $0, coding: .rows) }
-  private static let survivors = [64, 96, 128, 192, 256, 384, 512, 768]
+  private static let rows = [128, 192, 256, 320, 384].flatMap { rank in
+    [BlockFormat.q4b32, .q8b32].map { PredictorTrial(rank: rank, coding: .rows($0)) }
+  }
+  private static let survivors = [32, 48, 64, 96, 128, 192, 256, 384, 512, 768]
   private static let candidates = [4, 8, 12, 16, 24, 32, 48, 64, 96, 128]
   /// Ranks from here on are as good as lost with any of these quotas.
   private static let largestRank = 1 << 17

@@ -11,25 +11,29 @@ struct HireForm: Hashable {
   /// Kept per shard for exact logits.
   let candidates: Int
 
+  /// How the rows of the second stage are stored.
+  var rowsFormat: BlockFormat? { if case .rows(let format)? = rows?.coding { format } else { nil } }
+
   /// Coordinates that are computed of a hidden state, whole blocks of 32.
   var rank: Int { (max(scan.rank, rows?.rank ?? 0) + 31) / 32 * 32 }
 }
 
 /// Nanoseconds per token, for choosing between forms.
 ///
-///     bytes read in order / 25 GB/s + bytes of picked rows / 12 GB/s + 8 ns per picked row + 0.15 ns per selected-from row
+///     bytes read in order / 25 GB/s + bytes of picked rows / 7 GB/s + 4.5 ns per picked row + 0.3 ns per selected-from row
 ///     + 10 us for stages that begin and end
 ///
-/// The figures are those of a two-core machine of 25 to 35 GB/s; what matters is their proportion. They are constants,
+/// The figures are those of a two-core machine of 25 to 35 GB/s, where picked rows lie on pages of their own; what
+/// matters is their proportion. They are constants,
 /// so that equal input gives equal plans.
 struct HeadCost {
   let vocabulary: Int, width: Int
   let rowBytes: Int
 
   private static let streamed = 1 / 25.0
-  private static let picked = 1 / 12.0
-  private static let perPick = 8.0
-  private static let perSelected = 0.15
+  private static let picked = 1 / 7.0
+  private static let perPick = 4.5
+  private static let perSelected = 0.3
   private static let fixed = 10_000.0
 
   /// Reading all rows.

@@ -27,8 +27,9 @@ struct HirePredictor {
     let order = Self.order(vocabulary)
     rowIDs = Tensor(i32: order, [vocabulary])
     scan = Tensor(.u8, [panels.count(rows: vocabulary), panels.byteCount])
-    let rowBytes = BlockFormat.q8b32.rowBytes(rank)
-    rows = form.rows == nil ? nil : Tensor(.u8, [vocabulary, rowBytes])
+    let format = form.rowsFormat
+    let rowBytes = format?.rowBytes(rank) ?? 0
+    rows = format == nil ? nil : Tensor(.u8, [vocabulary, rowBytes])
 
     let (scanBase, rowsBase) = (scan.base, rows?.base)
     let numbers = UnsafePointer(weights.base.assumingMemoryBound(to: Float.self))
@@ -49,9 +50,9 @@ struct HirePredictor {
         let first = places.lowerBound / ScanPanels.rows
         panels.encode(
           factor, rows: places.count, stride: rank, into: scanBase + first * panels.byteCount)
-        guard let rowsBase else { return }
+        guard let rowsBase, let format else { return }
         for (index, place) in places.enumerated() {
-          BlockFormat.q8b32.encode(factor + index * rank, columns: rank, into: rowsBase + place * rowBytes)
+          format.encode(factor + index * rank, columns: rank, into: rowsBase + place * rowBytes)
         }
       }
     }

@@ -155,7 +155,7 @@ public struct HireSoftmax: Pass {
   private static func describe(_ option: HeadSearch.Option) -> String {
     let form = option.form
     guard case .scan(let bits) = form.scan.coding else { return "" }
-    let second = form.rows.map { " -> \(form.survivors) per shard -> rank \($0.rank) of q8b32" } ?? ""
+    let second = form.rows.map { " -> \(form.survivors) per shard -> rank \($0.rank) of \(form.rowsFormat!)" } ?? ""
     return "rank \(form.scan.rank) of \(bits) bits\(second) -> \(form.candidates) per shard of \(form.shardRows)"
   }
 
@@ -182,6 +182,7 @@ public struct HireSoftmax: Pass {
     attributes["shard_rows"] = .int(form.shardRows)
     attributes["survivors"] = .int(form.survivors)
     attributes["candidates"] = .int(form.candidates)
+    if let format = form.rowsFormat { attributes["rows_format"] = .string(format.rawValue) }
     return attributes
   }
 

@@ -5,8 +5,8 @@ struct PredictorTrial: Hashable {
   enum Coding: Hashable {
     /// Codes of so many bits with one scale per row, for all rows to be scanned.
     case scan(bits: Int)
-    /// ``BlockFormat/q8b32``, for rows that are picked.
-    case rows
+    /// Rows in blocks, to be picked.
+    case rows(BlockFormat)
   }
 
   let rank: Int
@@ -19,7 +19,7 @@ struct PredictorTrial: Hashable {
   var rowBytes: Int {
     switch coding {
     case .scan(let bits): rank * bits / 8 + 2
-    case .rows: BlockFormat.q8b32.rowBytes(rank)
+    case .rows(let format): format.rowBytes(rank)
     }
   }
 
@@ -34,8 +34,7 @@ struct PredictorTrial: Hashable {
         panels.encode(matrix, rows: rows, stride: rank, into: bytes.baseAddress!)
         for row in 0..<rows { panels.decode(bytes.baseAddress!, row: row, into: matrix + row * rank) }
       }
-    case .rows:
-      let format = BlockFormat.q8b32
+    case .rows(let format):
       withUnsafeTemporaryAllocation(byteCount: format.rowBytes(rank), alignment: TensorStorage.alignment) {
         for row in 0..<rows {
           format.encode(matrix + row * rank, columns: rank, into: $0.baseAddress!)
