@@ -20,10 +20,6 @@ INLINE __m256i dot16(const int first, const int end, const __m256i *code, const 
   return sum;
 }
 
-/// Sums of products of a chunk by row of activations: both halves in `first` for formats with one scale per
-/// block. In 16-bit lanes, but for q8b32.
-typedef struct { __m256i first[CK_BLOCK_ROWS], second[CK_BLOCK_ROWS]; } row_sums;
-
 /// Signed codes: |code| times x with the sign of the code; the products of one pair fill 16 bits. Four
 /// vectors at a time, so that codes and magnitudes stay in registers.
 INLINE void signed_dots(const int m, const uint8_t *planes, const chunk part, __m256i *sum) {
@@ -47,8 +43,10 @@ INLINE void signed_dots(const int m, const uint8_t *planes, const chunk part, __
   }
 }
 
+/// Sums in 16-bit lanes; those of the second halves apart for formats with two scales per block.
 INLINE void unsigned_dots(
-    const block_format f, const int m, const uint8_t *planes, const chunk part, row_sums *sum) {
+    const block_format f, const int m, const uint8_t *planes, const chunk part, __m256i *sum,
+    __m256i *second_sum) {
   __m256i code[CHUNK_BLOCKS];
   UNROLL for (int j = 0; j < m; j++) code[j] = codes(f, m, j, planes);
   const uint8_t *x = part.x, *offset = x + offsets_at((size_t)m), *halves = x + half_offsets_at((size_t)m);
@@ -63,32 +61,31 @@ INLINE void unsigned_dots(
     }
     if (f == Q5B32) first = _mm256_add_epi16(first, load256(offset));
     if (f == Q6B16) first = _mm256_add_epi16(first, load256(halves));
-    if (f == Q6B16) sum->second[s] = _mm256_add_epi16(second, load256(halves + 32));
-    sum->first[s] = first;
+    if (f == Q6B16) second_sum[s] = _mm256_add_epi16(second, load256(halves + 32));
+    sum[s] = first;
     x += part.x_stride, offset += part.x_stride, halves += part.x_stride;
   }
 }
 
 /// First all integer products, then all scales: the processor keeps more of either in flight.
-INLINE void add_chunk(
-    const block_format f, const int m, const int group, const chunk part, lane8 (*lanes)[CK_BLOCK_ROWS]) {
-  row_sums sum[GROUP];
+INLINE void add_chunk(const block_format f, const int m, const int group, const chunk part, lane8 *lanes) {
+  __m256i sum[GROUP * CK_BLOCK_ROWS], second_sum[GROUP * CK_BLOCK_ROWS];
   parameters8 p[GROUP];
   UNROLL for (int r = 0; r < group; r++) {
-    const size_t at = (size_t)r * part.w_stride;
+    const size_t at = (size_t)r * part.w_stride, place = (size_t)r * part.rows;
     if (f == Q8B32) {
-      signed_dots(m, part.planes + at, part, sum[r].first);
+      signed_dots(m, part.planes + at, part, sum + place);
     } else {
-      unsigned_dots(f, m, part.planes + at, part, sum + r);
+      unsigned_dots(f, m, part.planes + at, part, sum + place, second_sum + place);
     }
     p[r] = load_parameters(f, m, part.parameters + at);
   }
   const uint8_t *x = part.x;
   for (size_t s = 0; s < part.rows; s++, x += part.x_stride) {
     UNROLL for (int r = 0; r < group; r++) {
-      const __m256i first = sum[r].first[s];
-      const __m256i dot[] = {f == Q8B32 ? first : pairs(first), f == Q6B16 ? pairs(sum[r].second[s]) : first};
-      lanes[r][s] = add_scaled(f, m, dot, p[r], x, lanes[r][s]);
+      const size_t i = (size_t)r * part.rows + s;
+      const __m256i dot[] = {f == Q8B32 ? sum[i] : pairs(sum[i]), f == Q6B16 ? pairs(second_sum[i]) : sum[i]};
+      lanes[i] = add_scaled(f, m, dot, p[r], x, lanes[i]);
     }
   }
 }

@@ -100,16 +100,16 @@ INLINE void add_small_chunk(const block_format f, const int m, const chunk part,
   }
 }
 
-INLINE void add_chunk(
-    const block_format f, const int m, const int group, chunk part, lane8 (*lanes)[CK_BLOCK_ROWS]) {
+INLINE void add_chunk(const block_format f, const int m, const int group, chunk part, lane8 *lanes) {
   for (int r = 0; r < group; r++) {
     if (m == 8) {
-      add_full_chunk(f, part, lanes[r]);
+      add_full_chunk(f, part, lanes);
     } else {
-      add_small_chunk(f, m, part, lanes[r]);
+      add_small_chunk(f, m, part, lanes);
     }
     part.planes += part.w_stride;
     part.parameters += part.w_stride;
+    lanes += part.rows;
   }
 }
 

@@ -132,12 +132,12 @@ INLINE void add_row(const block_format f, const int m, const chunk part, lane8 *
   }
 }
 
-INLINE void add_chunk(
-    const block_format f, const int m, const int group, chunk part, lane8 (*lanes)[CK_BLOCK_ROWS]) {
+INLINE void add_chunk(const block_format f, const int m, const int group, chunk part, lane8 *lanes) {
   for (int r = 0; r < group; r++) {
-    add_row(f, m, part, lanes[r]);
+    add_row(f, m, part, lanes);
     part.planes += part.w_stride;
     part.parameters += part.w_stride;
+    lanes += part.rows;
   }
 }
 
