@@ -41,7 +41,9 @@ let package = Package(
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .target(name: "CONNX", dependencies: ["CProtobufC"]),
     .target(name: "CPlan", dependencies: ["CProtobufC"]),
-    .target(name: "CKernels"),
+    // Kernels without optimization are hundreds of times slower, which tests need not wait for.
+    .target(
+      name: "CKernels", cSettings: [.unsafeFlags(["-O2"], .when(configuration: .debug))]),
     module("Tensors"),
     module("ProtobufArena", ["CProtobufC"]),
 
@@ -86,6 +88,7 @@ let package = Package(
       swiftSettings: settings),
 
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+    .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     tests("TensorsTests", ["Tensors", "TestSupport"]),
     tests("KernelsTests", ["Kernels", "CKernels", "Tensors"]),
     tests(
@@ -106,7 +109,7 @@ let package = Package(
       "ZooTests",
       [
         "Compiler", "Planning", "Execution", "Generation", "PlanFormat", "ONNXImport", "ONNXFormat",
-        "Operators", "Kernels", "GraphIR", "Tensors", "Tokenization", "TestSupport",
+        "Operators", "Kernels", "GraphIR", "Tensors", "Tokenization", "TestSupport", "AllocationCounter",
       ], exclude: ["Goldens"]),
     tests("OperatorsTests", ["Operators", "Kernels", "GraphIR", "Tensors", "TestSupport"]),
     tests("ConformanceTests", ["ONNXImport", "Operators", "GraphIR", "Tensors"]),

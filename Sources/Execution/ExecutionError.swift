@@ -17,10 +17,15 @@ public struct ExecutionError: Error, CustomStringConvertible, Sendable {
     ExecutionError(code: .invalidInput, message: "input '\(name)' has no tensor, accepted is \(type)")
   }
   static func unknownInput(_ name: String, accepted: [String]) -> ExecutionError {
-    ExecutionError(
-      code: .invalidInput,
-      message:
-        "there is no input '\(name)', accepted are \(accepted.map { "'\($0)'" }.joined(separator: ", "))")
+    unknown("input", name, accepted)
+  }
+  static func unknownOutput(_ name: String, accepted: [String]) -> ExecutionError {
+    unknown("output", name, accepted)
+  }
+  private static func unknown(_ kind: String, _ name: String, _ accepted: [String]) -> ExecutionError {
+    let list = accepted.map { "'\($0)'" }.joined(separator: ", ")
+    return ExecutionError(
+      code: .invalidInput, message: "there is no \(kind) '\(name)', accepted are \(list)")
   }
   static func input(_ name: String, found: String, accepted: String) -> ExecutionError {
     ExecutionError(code: .invalidInput, message: "input '\(name)': found \(found), accepted is \(accepted)")

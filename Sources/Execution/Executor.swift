@@ -16,17 +16,26 @@ public final class Executor {
 
   public let function: Function
   public let plan: PlanFile
-  private let steps: [PreparedStep]
+  private let steps: UnsafeMutableBufferPointer<PreparedStep>
   private let stateSteps: [Int]
   private let table: UnsafeMutablePointer<TensorView>
   private let memory: SlotMemory
   private let resources: Resources
   /// The caches, which other executors may share.
   public let states: StateSet
-  /// For each state of the function its place in ``states``.
-  private let statePlaces: [Int]
-  private var bound: [Int: Tensor] = [:]
-  private let stateInputs: Set<Int>
+  private let boundStates: [BoundState]
+  /// The inputs that the caller binds: all but the states.
+  public let freeInputs: [Function.Port]
+  /// Values of free inputs that have no tensor yet.
+  private var unbound: Set<Int>
+  /// By value, what keeps the memory of inputs alive.
+  private var held: [Tensor?]
+
+  /// A state of the function with its place in ``states``.
+  private struct BoundState {
+    let input: Int, output: Int, axis: Int
+    let place: Int
+  }
 
   struct PreparedStep {
     let kernel: any Kernel
@@ -61,13 +70,19 @@ public final class Executor {
     self.plan = plan
     self.function = function
     self.states = states ?? StateSet(of: function)
-    statePlaces = try self.states.places(of: function)
+    boundStates = zip(function.states, try self.states.places(of: function)).map {
+      BoundState(input: $0.input, output: $0.output, axis: $0.axis, place: $1)
+    }
     var prepared: [PreparedStep] = []
     for step in function.steps { prepared.append(try Self.prepare(step, plan)) }
-    steps = prepared
+    steps = .allocate(capacity: prepared.count)
+    _ = steps.initialize(from: prepared)
     stateSteps = function.steps.indices.filter { function.steps[$0].feedsState }
     resources = Resources(pool: pool)
-    stateInputs = Set(function.states.map(\.input))
+    let stateInputs = Set(function.states.map(\.input))
+    freeInputs = function.inputs.filter { !stateInputs.contains($0.value) }
+    unbound = Set(freeInputs.map(\.value))
+    held = Array(repeating: nil, count: function.values.count)
     table = .allocate(capacity: max(1, function.values.count))
     let empty = TensorView(UnsafeMutableRawPointer(bitPattern: 64)!, .u8, Extents(repeating: 0, count: 1))
     table.initialize(repeating: empty, count: max(1, function.values.count))
@@ -87,6 +102,8 @@ public final class Executor {
       step.operands.deallocate()
       step.results.deallocate()
     }
+    steps.deinitialize()
+    steps.deallocate()
     table.deallocate()
   }
 
@@ -122,9 +139,6 @@ public final class Executor {
 
   // MARK: Inputs and states
 
-  /// The inputs that the caller binds: all but the states.
-  public var freeInputs: [Function.Port] { function.inputs.filter { !stateInputs.contains($0.value) } }
-
   /// Makes empty caches.
   ///
   /// - Parameters:
@@ -156,7 +170,7 @@ public final class Executor {
   /// Gives the caches memory, in the order of the function's states.
   private func place(_ memories: [StateMemory]) {
     states.memories = memories
-    for (place, memory) in zip(statePlaces, memories) { states.memories[place] = memory }
+    for (state, memory) in zip(boundStates, memories) { states.memories[state.place] = memory }
   }
 
   /// Positions filled in the caches.
@@ -194,12 +208,50 @@ public final class Executor {
 
   /// Binds an input for the next runs.
   public func bind(_ name: String, _ tensor: Tensor) throws(ExecutionError) {
+    let place = try place(ofInput: name)
+    try check(name, tensor, function.type(of: place.value))
+    unbound.remove(place.value)
+    table[place.value] = TensorView(tensor)
+    held[place.value] = tensor
+  }
+
+  /// An input or output, for those who bind or read it with every run.
+  public struct Place: Sendable {
+    let value: Int
+    let element: ElementType
+    /// -1 for an extent that runs decide.
+    let extents: Extents
+  }
+
+  private func place(_ value: Int) -> Place {
+    let type = function.type(of: value)
+    return Place(
+      value: value, element: type.element, extents: Extents(type.shape.map { $0.constant ?? -1 }))
+  }
+
+  public func place(ofInput name: String) throws(ExecutionError) -> Place {
     guard let port = function.inputs.first(where: { $0.name == name }) else {
       throw .unknownInput(name, accepted: function.inputs.map(\.name))
     }
-    try check(name, tensor, function.type(of: port.value))
-    bound[port.value] = tensor
-    table[port.value] = TensorView(tensor)
+    return place(port.value)
+  }
+
+  public func place(ofOutput name: String) throws(ExecutionError) -> Place {
+    guard let port = function.outputs.first(where: { $0.name == name }) else {
+      throw .unknownOutput(name, accepted: function.outputs.map(\.name))
+    }
+    return place(port.value)
+  }
+
+  /// Binds an input to memory that the caller keeps until it is bound anew. Allocates nothing.
+  public func bind(_ place: Place, _ view: TensorView) throws(ExecutionError) {
+    guard view.element == place.element, place.extents.accept(view.shape) else {
+      throw .input(
+        function.values[place.value].name, found: "\(view.element)\(view.shape.array)",
+        accepted: "\(function.type(of: place.value))")
+    }
+    if !unbound.isEmpty { unbound.remove(place.value) }
+    table[place.value] = view
   }
 
   private func check(_ name: String, _ tensor: Tensor, _ type: TensorType) throws(ExecutionError) {
@@ -231,10 +283,10 @@ public final class Executor {
   ///
   /// - Throws: ``ExecutionError`` naming the step. Caches keep their previous length then.
   public func run(_ scope: Scope = .everything) throws(ExecutionError) {
-    for port in freeInputs where bound[port.value] == nil {
+    if !unbound.isEmpty, let port = freeInputs.first(where: { unbound.contains($0.value) }) {
       throw .missingInput(port.name, "\(function.type(of: port.value))")
     }
-    guard states.memories.count == function.states.count else {
+    guard states.memories.count == boundStates.count else {
       throw ExecutionError(
         code: .invalidInput, message: "the caches have no memory yet: allocate or load them first")
     }
@@ -242,26 +294,28 @@ public final class Executor {
     if scope == .everything {
       for index in steps.indices { try run(index) }
     } else {
-      for index in stateSteps { try run(index) }
+      for index in stateSteps.indices { try run(stateSteps[index]) }
     }
-    for (state, place) in zip(function.states, statePlaces) {
-      states.memories[place].length = table[state.output].shape[state.axis]
+    for index in boundStates.indices {
+      let state = boundStates[index]
+      states.memories[state.place].length = table[state.output].shape[state.axis]
     }
   }
 
   private func placeStates() {
-    for (state, place) in zip(function.states, statePlaces) where place < states.memories.count {
-      table[state.input] = states.memories[place].view
+    for index in boundStates.indices {
+      let state = boundStates[index]
+      if state.place < states.memories.count { table[state.input] = states.memories[state.place].view }
     }
   }
 
   private func run(_ index: Int) throws(ExecutionError) {
-    let step = steps[index]
     let call = KernelCall(
-      table: table, operandIDs: step.operands, resultIDs: step.results, memory: memory, resources: resources)
+      table: table, operandIDs: steps[index].operands, resultIDs: steps[index].results, memory: memory,
+      resources: resources)
     defer { resources.reset() }
     do throws(KernelError) {
-      try step.kernel.run(call)
+      try steps[index].kernel.run(call)
     } catch {
       let source = function.steps[index]
       throw ExecutionError(
@@ -275,8 +329,20 @@ public final class Executor {
     function.outputs.first { $0.name == name }.map { table[$0.value] }
   }
 
+  /// As `output` by name.
+  public func output(_ place: Place) -> TensorView { table[place.value] }
+
   /// Bytes of memory for temporaries.
   public var slotByteCount: Int { memory.byteCount }
+}
+
+extension Extents {
+  /// Whether extents are these, where these are not -1.
+  fileprivate func accept(_ found: Extents) -> Bool {
+    guard found.count == count else { return false }
+    for axis in 0..<count where self[axis] >= 0 && self[axis] != found[axis] { return false }
+    return true
+  }
 }
 
 extension [Int32] {

@@ -20,6 +20,23 @@ public struct Extents: Sendable, Equatable {
     rank = count
   }
 
+  @inlinable public init(_ a: Int) { self.init(repeating: a, count: 1) }
+
+  @inlinable public init(_ a: Int, _ b: Int) {
+    storage = [a, b, 0, 0, 0, 0, 0, 0]
+    rank = 2
+  }
+
+  @inlinable public init(_ a: Int, _ b: Int, _ c: Int) {
+    storage = [a, b, c, 0, 0, 0, 0, 0]
+    rank = 3
+  }
+
+  @inlinable public init(_ a: Int, _ b: Int, _ c: Int, _ d: Int) {
+    storage = [a, b, c, d, 0, 0, 0, 0]
+    rank = 4
+  }
+
   public init(_ values: some Collection<Int>) {
     self.init(repeating: 0, count: values.count)
     for (axis, value) in values.enumerated() { storage[axis] = value }

@@ -54,9 +54,9 @@ import Testing
   }
 
   @Test func byteCountsAreChecked() {
-    #expect(Extents([2, 3]).byteCount(of: .f32) == 24)
-    #expect(Extents([0, 5]).byteCount(of: .f32) == 0)
-    #expect(Extents([3, Self.huge]).byteCount(of: .f32) == nil)
-    #expect(Extents([-1, 2]).byteCount(of: .f32) == nil)
+    #expect(Extents(2, 3).byteCount(of: .f32) == 24)
+    #expect(Extents(0, 5).byteCount(of: .f32) == 0)
+    #expect(Extents(3, Self.huge).byteCount(of: .f32) == nil)
+    #expect(Extents(-1, 2).byteCount(of: .f32) == nil)
   }
 }

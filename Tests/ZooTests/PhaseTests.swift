@@ -10,13 +10,9 @@ import Tokenization
 /// Functions for one token, a block and a piece of the prompt do what the function for any number of tokens
 /// does.
 @Suite struct PhaseTests {
-  private static let tandem8M = URL(filePath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent().appending(path: "graphs/tandem-8m/model.onnx")
-    .path
-
   /// The model of the repository, and exports that spell masks, caches and sizes in different ways.
   private static let models =
-    [tandem8M]
+    [Zoo.tandem8M]
     + Zoo.runnable.filter {
       ["optimum", "genai32"].contains($0.exporter) || $0.testDescription == "gpt2/mobius"
     }.map(\.path)
@@ -78,18 +74,6 @@ import Tokenization
     decoder.truncate(to: 0)
     try decoder.feed(ids, .all)
     #expect(error(Array(try decoder.logits(back: 15)), block[0]) <= 3e-5)
-  }
-
-  @Test(arguments: models)
-  func decodingTakesNoMemoryForTemporaries(_ model: String) throws {
-    let decoder = try decoder(model)
-    let ids = prompt(20, try #require(decoder.vocabularyCount))
-    try decoder.reset(capacity: 64)
-    try decoder.feed(ids, .last)
-    try decoder.feed(ids[..<1], .last)
-    let before = decoder.workingByteCount
-    for id in prompt(43, 64) { try decoder.feed(CollectionOfOne(id), .last) }
-    #expect(decoder.workingByteCount == before)
   }
 
   /// The largest difference over the spread of what is expected.

@@ -29,6 +29,11 @@ struct Zoo {
     ?? URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .appendingPathComponent("Fixtures/zoo").path
 
+  /// The small graph of the repository.
+  static let tandem8M = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent()
+    .deletingLastPathComponent().appendingPathComponent("graphs/tandem-8m/model.onnx").path
+
   /// Every graph, those without weights included.
   static let all: [Entry] = {
     let manager = FileManager.default

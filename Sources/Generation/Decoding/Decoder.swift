@@ -46,6 +46,7 @@ public final class Decoder {
     } catch {
       throw GenerationError(error)
     }
+    hasStates = !executor.function.states.isEmpty
     phases = try DecoderPhase.all(executor, pool: pool)
     current = phases.count - 1
     ids = IntegerInput(phases[current].ports.ids, capacity: 0)
@@ -57,7 +58,7 @@ public final class Decoder {
   deinit { converted.deallocate() }
 
   private var ports: DecoderPorts { phases[phases.count - 1].ports }
-  private var hasStates: Bool { !executor.function.states.isEmpty }
+  private let hasStates: Bool
 
   /// The most tokens that one ``feed(_:_:)`` takes.
   public func limit(_ chunk: Int) -> Int { ports.fixedCount ?? chunk }
@@ -101,34 +102,46 @@ public final class Decoder {
     precondition(count + tokens.count <= capacity, "more tokens than the decoder was reset for")
     let place = phases.firstIndex { $0.largest >= tokens.count && (logits != .all || $0.hasAllLogits) }
     guard let place else { preconditionFailure("more tokens than a run takes") }
+    let phase = phases[place]
     // Where the head would be computed for many tokens, it is left out for all but the last.
-    if logits == .last, hasStates, tokens.count > 1, phases[place].hasAllLogits,
-      phases[place].largest > Self.smallBlock
-    {
+    if logits == .last, hasStates, tokens.count > 1, phase.hasAllLogits, phase.largest > Self.smallBlock {
       try feed(tokens.dropLast(), .none)
       return try feed(tokens.suffix(1), .last)
     }
-    let first = hasStates ? count : 0
-    // Without caches, `ids` holds the whole sequence.
-    var index = hasStates ? 0 : count
+    var index = firstPlace
     for token in tokens {
       ids[index] = Int(token)
       index += 1
     }
-    let newCount = count + tokens.count
+    try run(place, tokens.count, logits)
+  }
+
+  /// Runs the token that comes next, for its logits. Allocates nothing.
+  public func feed(_ token: TokenID) throws(GenerationError) {
+    precondition(count < capacity, "more tokens than the decoder was reset for")
+    ids[firstPlace] = Int(token)
+    try run(0, 1, .last)
+  }
+
+  /// Where in `ids` the next token goes: without caches it holds the whole sequence.
+  private var firstPlace: Int { hasStates ? 0 : count }
+
+  /// Runs the tokens that `ids` ends with.
+  private func run(_ place: Int, _ added: Int, _ logits: Logits) throws(GenerationError) {
+    let (phase, index, newCount) = (phases[place], firstPlace + added, count + added)
+    let first = newCount - index
     guard hasStates || logits != .none else {
       count = newCount
       return
     }
-    let (executor, ports) = (phases[place].executor, phases[place].ports)
     try rethrowing { () throws(ExecutionError) in
-      try executor.bind(ports.ids.name, ids.tensor(index))
-      if let mask, let port = ports.mask { try executor.bind(port.name, mask.tensor(newCount)) }
-      if let port = ports.positions {
-        for offset in 0..<index { positions?[offset] = first + offset }
-        if let positions { try executor.bind(port.name, positions.tensor(index)) }
+      try phase.executor.bind(phase.ids, ids.view(index))
+      if let mask, let place = phase.mask { try phase.executor.bind(place, mask.view(newCount)) }
+      if let positions, let place = phase.positions {
+        for offset in 0..<index { positions[offset] = first + offset }
+        try phase.executor.bind(place, positions.view(index))
       }
-      try executor.run(logits == .none ? .states : .everything)
+      try phase.executor.run(logits == .none ? .states : .everything)
     }
     current = place
     count = newCount
@@ -138,10 +151,12 @@ public final class Decoder {
   ///
   /// - Parameter back: which token, counted from the last one; 0 unless all logits were asked for.
   public func logits(back: Int = 0) throws(GenerationError) -> UnsafeBufferPointer<Float> {
-    let (executor, ports) = (phases[current].executor, phases[current].ports)
-    guard let view = executor.output(ports.logits), let extent = view.shape.array.last, extent > 0 else {
+    let (executor, place) = (phases[current].executor, phases[current].logits)
+    let view = executor.output(place)
+    guard view.rank > 0, view.elementCount > 0 else {
       throw .notADecoder(executor.plan.path, executor.function.name, "its logits are empty")
     }
+    let extent = view.shape[view.rank - 1]
     var row = view.base
     if view.rank == 3 {
       precondition(back < view.shape[1], "the last feed was not for the logits of every token")
@@ -161,7 +176,7 @@ public final class Decoder {
 
   /// Whether the logits of several tokens can be held at once: as f32 in the run's own memory, not converted.
   public var lendsManyLogits: Bool {
-    guard let view = phases[current].executor.output(phases[current].ports.logits) else { return false }
+    let view = phases[current].executor.output(phases[current].logits)
     return view.element == .f32 && view.rank > 0 && view.strides[view.rank - 1] == 1
   }
 

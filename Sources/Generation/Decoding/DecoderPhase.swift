@@ -3,9 +3,12 @@ import Kernels
 import PlanFormat
 
 /// One function of a decoder with the number of tokens that it takes.
-struct DecoderPhase {
+final class DecoderPhase {
   let executor: Executor
   let ports: DecoderPorts
+  /// Where a run finds what the ports name.
+  let ids: Executor.Place, mask: Executor.Place?, positions: Executor.Place?
+  let logits: Executor.Place
   /// The most tokens of a run.
   let largest: Int
   /// Whether it computes the logits of every token, or of the last alone.
@@ -17,7 +20,18 @@ struct DecoderPhase {
   /// - Throws: ``GenerationError`` when the function is no decoder.
   init(_ executor: Executor) throws(GenerationError) {
     self.executor = executor
-    ports = try DecoderPorts(executor)
+    let ports = try DecoderPorts(executor)
+    self.ports = ports
+    do throws(ExecutionError) {
+      ids = try executor.place(ofInput: ports.ids.name)
+      mask = try ports.mask.map { input throws(ExecutionError) in try executor.place(ofInput: input.name) }
+      positions = try ports.positions.map { input throws(ExecutionError) in
+        try executor.place(ofInput: input.name)
+      }
+      logits = try executor.place(ofOutput: ports.logits)
+    } catch {
+      throw GenerationError(error)
+    }
     largest = ports.fixedCount ?? ports.sequence.flatMap { executor.function.bounds[$0] } ?? Int.max
     hasAllLogits = largest == 1 || !ports.hasLastLogitsOnly
   }

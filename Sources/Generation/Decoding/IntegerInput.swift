@@ -28,6 +28,6 @@ struct IntegerInput {
     }
   }
 
-  /// The first `count` numbers.
-  func tensor(_ count: Int) -> Tensor { Tensor(element, [1, count], storage: storage) }
+  /// The first `count` numbers, in memory that lives as long as this.
+  func view(_ count: Int) -> TensorView { TensorView(storage.base, element, Extents(1, count)) }
 }

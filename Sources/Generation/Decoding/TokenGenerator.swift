@@ -58,11 +58,11 @@ public struct TokenGenerator {
     try check(prompt)
     var output = Output()
     output.statistics.promptTokens = prompt.count
-    let expected = min(options.maxTokens, context, 4096)
-    output.statistics.tokenSeconds.reserveCapacity(max(0, expected - 1))
-    output.tokens.reserveCapacity(max(0, expected))
     // The prompt fits; the sum of its length and a huge limit might not.
-    try decoder.reset(capacity: prompt.count + min(options.maxTokens, context - prompt.count))
+    let room = max(0, min(options.maxTokens, context - prompt.count))
+    output.statistics.tokenSeconds.reserveCapacity(room)
+    output.tokens.reserveCapacity(room + 1)
+    try decoder.reset(capacity: prompt.count + room)
 
     let clock = ContinuousClock()
     var last = clock.now
@@ -99,7 +99,7 @@ public struct TokenGenerator {
         break
       }
       sampler.observe(token)
-      try decoder.feed(CollectionOfOne(token), .last)
+      try decoder.feed(token)
       logits = try decoder.logits()
     }
     return output

@@ -24,6 +24,19 @@ enum LogitScan {
     return result
   }
 
+  /// The first token with a logit that is among them.
+  static func first(_ logit: Float, in logits: UnsafeBufferPointer<Float>) -> Int {
+    let base = UnsafeRawPointer(logits.baseAddress!)
+    var index = 0
+    while index &+ Lanes.scalarCount <= logits.count {
+      let lanes = base.loadUnaligned(fromByteOffset: index &* 4, as: Lanes.self)
+      if any(lanes .== Lanes(repeating: logit)) { break }
+      index &+= Lanes.scalarCount
+    }
+    while logits[index] != logit { index &+= 1 }
+    return index
+  }
+
   /// Calls `body` for every logit that is at least `threshold` then; it returns the threshold from there on.
   @inline(__always)
   static func forEach(

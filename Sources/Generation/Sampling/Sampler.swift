@@ -28,7 +28,7 @@ public final class Sampler {
     selector = TokenSelector(options, vocabularyCount: vocabularyCount)
     let penalizes = options.repetitionPenalty != 1
     hasOccurred = Array(repeating: false, count: penalizes ? vocabularyCount : 0)
-    occurred.reserveCapacity(penalizes ? 1024 : 0)
+    occurred.reserveCapacity(penalizes ? vocabularyCount : 0)
     penalized = .allocate(capacity: penalizes ? vocabularyCount : 0)
   }
 
@@ -50,7 +50,7 @@ public final class Sampler {
     let row = penalize(logits)
     let maximum = LogitScan.maximum(row)
     guard maximum.isFinite else { throw Self.error(row, maximum, position) }
-    let likeliest = row.firstIndex(of: maximum)!
+    let likeliest = LogitScan.first(maximum, in: row)
     if options.isGreedy { return TokenID(likeliest) }
 
     let noise = GumbelNoise(seed: options.seed, position: position)
@@ -60,9 +60,10 @@ public final class Sampler {
   private func penalize(_ logits: UnsafeBufferPointer<Float>) -> UnsafeBufferPointer<Float> {
     guard options.repetitionPenalty != 1 else { return logits }
     _ = penalized.update(from: logits)
-    for token in occurred {
-      let logit = penalized[Int(token)]
-      penalized[Int(token)] =
+    for index in occurred.indices {
+      let token = Int(occurred[index])
+      let logit = penalized[token]
+      penalized[token] =
         logit < 0 ? logit * options.repetitionPenalty : logit / options.repetitionPenalty
     }
     return UnsafeBufferPointer(penalized)

@@ -70,7 +70,7 @@ struct AttentionKernel: Kernel {
     let y = call.allocate(
       0, q.element,
       Extents(isFlat ? [batch, rows, headCount * valueSize] : [batch, headCount, rows, valueSize]))
-    let scoreShape = Extents([batch, headCount, rows, keys])
+    let scoreShape = Extents(batch, headCount, rows, keys)
     let scores = call.isUsed(result: 3) ? call.allocate(3, q.element, scoreShape) : nil
     let valid = call.has(6) ? try call.integerBuffer(6) : nil
     guard valid?.count ?? batch == batch else {
@@ -108,8 +108,8 @@ struct AttentionKernel: Kernel {
   private static func split(_ x: TensorView, _ heads: Int) -> TensorView {
     let size = x.shape[2] / heads
     return TensorView(
-      x.base, x.element, Extents([x.shape[0], heads, x.shape[1], size]),
-      strides: Extents([x.strides[0], size, x.strides[1], 1]))
+      x.base, x.element, Extents(x.shape[0], heads, x.shape[1], size),
+      strides: Extents(x.strides[0], size, x.strides[1], 1))
   }
 
   /// The past followed by the new entries, `[B, kvHeads, T, d]`.

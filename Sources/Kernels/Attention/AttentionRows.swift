@@ -40,12 +40,15 @@ struct AttentionRows<Queries: AttentionQueries> {
   private var keyCount: Int { k.shape[2] }
   private var valueSize: Int { v.shape[3] }
   /// Elements from the scores of a query to those of the next, in whole cache lines.
-  private var scoreStride: Int { (keyCount + 15) / 16 * 16 }
+  private var scoreStride: Int { Self.wholeLines(keyCount) }
 
-  /// Numbers that a tile needs: queries, scores of all keys, results.
+  /// Numbers that a tile needs: queries, scores of all keys, results. There is room for as many keys as the
+  /// cache holds, so that a run that is one key longer takes no more memory.
   private var scratchCount: Int {
-    AttentionTiling.queryCount * ((size + valueSize + 15) / 16 * 16 + scoreStride)
+    AttentionTiling.queryCount * (Self.wholeLines(size + valueSize) + Self.wholeLines(k.keyCapacity))
   }
+
+  private static func wholeLines(_ count: Int) -> Int { (count + 15) / 16 * 16 }
 
   func run(_ resources: Resources) {
     let (pool, count) = (resources.pool, tiling.count)
@@ -196,6 +199,9 @@ struct AttentionRows<Queries: AttentionQueries> {
 }
 
 extension TensorView {
+  /// Of keys `[B, groups, T, d]`: how many fit in the memory of one group.
+  var keyCapacity: Int { max(shape[2], strides[1] / max(strides[2], 1)) }
+
   /// The start of a row of a view `[B, heads, S, d]`.
   @inline(__always)
   func row<T>(_ batch: Int, _ head: Int, _ row: Int) -> UnsafeMutablePointer<T> {

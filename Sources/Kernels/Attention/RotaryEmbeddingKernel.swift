@@ -80,16 +80,16 @@ struct RotaryEmbeddingKernel: Kernel {
     switch x.rank {
     case 4:
       return TensorView(
-        x.base, x.element, Extents([x.shape[0], x.shape[2], x.shape[1], x.shape[3]]),
-        strides: Extents([x.strides[0], x.strides[2], x.strides[1], x.strides[3]]))
+        x.base, x.element, Extents(x.shape[0], x.shape[2], x.shape[1], x.shape[3]),
+        strides: Extents(x.strides[0], x.strides[2], x.strides[1], x.strides[3]))
     case 3:
       guard headCount > 0, x.shape[2] % headCount == 0 else {
         throw .invalid("x is \(x.shape.array): 'num_heads' must be given and divide its last axis")
       }
       let size = x.shape[2] / headCount
       return TensorView(
-        x.base, x.element, Extents([x.shape[0], x.shape[1], headCount, size]),
-        strides: Extents([x.strides[0], x.strides[1], size * x.strides[2], x.strides[2]]))
+        x.base, x.element, Extents(x.shape[0], x.shape[1], headCount, size),
+        strides: Extents(x.strides[0], x.strides[1], size * x.strides[2], x.strides[2]))
     default: throw .invalid("x has rank \(x.rank), accepted are 3 and 4")
     }
   }

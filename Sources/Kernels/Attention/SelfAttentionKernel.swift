@@ -49,8 +49,10 @@ struct SelfAttentionKernel: Kernel {
   }
 
   func run(_ call: KernelCall) throws(KernelError) {
-    for operand in [0, 1, 2, 3, 4, 5, 6, 9] where call.has(operand) && call[operand].element != .f32 {
-      throw .element(call[operand].element, of: "operand \(operand)", accepted: "f32")
+    // All but the position ids and the mask.
+    for operand in 0..<10 where operand != 7 && operand != 8 {
+      guard let element = call.optional(operand)?.element, element != .f32 else { continue }
+      throw .element(element, of: "operand \(operand)", accepted: "f32")
     }
     let qkv = call.contiguous(0)
     let parts = heads + 2 * groups
@@ -63,11 +65,11 @@ struct SelfAttentionKernel: Kernel {
     let keys = past + rows
     let (query, key) = try preparations(call, batch: batch, rows: rows, past: past, size)
     let slopes = try call.optionalRow(9, count: heads)
-    let cacheShape = Extents([batch, groups, keys, size])
-    let mask = try keyMask(call, [batch, heads, rows, keys])
+    let cacheShape = Extents(batch, groups, keys, size)
     let k = try cache(call, 1, cacheShape, rows: rows)
     let v = try cache(call, 2, cacheShape, rows: rows)
-    let y = call.allocate(0, .f32, Extents([batch, rows, heads * size]))
+    let mask = try keyMask(call, Extents(batch, heads, rows, keys), capacity: k.keyCapacity)
+    let y = call.allocate(0, .f32, Extents(batch, rows, heads * size))
     append(qkv, key, k, v, from: past, call.resources.pool)
     AttentionRows(
       queries: PackedQueries(
@@ -75,8 +77,8 @@ struct SelfAttentionKernel: Kernel {
       tiling: AttentionTiling(batch: batch, groups: groups, headsPerGroup: heads / groups, rows: rows),
       k: k, v: v,
       y: TensorView(
-        y.base, .f32, Extents([batch, heads, rows, size]),
-        strides: Extents([rows * heads * size, size, heads * size, 1])),
+        y.base, .f32, Extents(batch, heads, rows, size),
+        strides: Extents(rows * heads * size, size, heads * size, 1)),
       places: AttentionPlaces(offset: past, isCausal: isCausal, left: window - 1),
       softcap: softcap, slopes: slopes, mask: mask
     ).run(call.resources)
@@ -98,23 +100,32 @@ struct SelfAttentionKernel: Kernel {
   }
 
   /// The mask of keys, one for all heads and rows of a batch entry.
-  private func keyMask(_ call: KernelCall, _ scores: [Int]) throws(KernelError) -> AttentionMask {
+  ///
+  /// - Parameter capacity: keys that fit in the cache; memory is taken for so many, once for all runs.
+  private func keyMask(_ call: KernelCall, _ scores: Extents, capacity: Int)
+    throws(KernelError) -> AttentionMask
+  {
     let (batch, keys) = (scores[0], scores[3])
-    guard call.has(8) else { return try AttentionMask(nil, as: Extents(scores), element: .f32) }
+    guard call.has(8) else { return try AttentionMask(nil, as: scores, element: .f32) }
     guard call[8].rank == 2, call[8].shape[0] == batch, call[8].shape[1] == keys else {
       throw .invalid(
         "the key mask is \(call[8].shape.array), accepted is [\(batch), \(keys)]: past and new keys")
     }
     var mask = call.contiguous(8)
     if mask.element != .bool {
-      let integers = try call.integerBuffer(8)
-      let allowed = call.resources.scratch(byteCount: integers.count)
-        .bindMemory(to: UInt8.self, capacity: integers.count)
-      for index in integers.indices { allowed[index] = integers[index] != 0 ? 1 : 0 }
+      let allowed = call.resources.scratch(byteCount: batch * capacity)
+        .bindMemory(to: UInt8.self, capacity: batch * keys)
+      switch mask.element {
+      case .i64:
+        for index in 0..<batch * keys { allowed[index] = mask.pointer(Int64.self)[index] != 0 ? 1 : 0 }
+      case .i32:
+        for index in 0..<batch * keys { allowed[index] = mask.pointer(Int32.self)[index] != 0 ? 1 : 0 }
+      default: throw .element(mask.element, of: "key_mask", accepted: "bool, i64 and i32")
+      }
       mask = TensorView(allowed, .bool, mask.shape)
     }
-    let view = TensorView(mask.base, .bool, Extents([batch, 1, 1, keys]))
-    return try AttentionMask(view, as: Extents(scores), element: .f32)
+    let view = TensorView(mask.base, .bool, Extents(batch, 1, 1, keys))
+    return try AttentionMask(view, as: scores, element: .f32)
   }
 
   /// A cache with room for the new rows as part of it: the past one made longer, or a new one.

@@ -72,8 +72,10 @@ public struct KernelCall {
   }
 
   /// A required operand in row-major order; strided ones are copied to scratch memory.
-  public func contiguous(_ operand: Int) -> TensorView {
-    let view = self[operand]
+  public func contiguous(_ operand: Int) -> TensorView { contiguous(self[operand]) }
+
+  /// As for operands.
+  func contiguous(_ view: TensorView) -> TensorView {
     if view.isContiguous { return view }
     let copy = TensorView(resources.scratch(byteCount: view.byteCount), view.element, view.shape)
     StridedCopy.run(from: view, to: copy)

@@ -94,6 +94,13 @@ extension Extents {
     return result
   }
 
+  /// The entries from `axis` on.
+  func from(_ axis: Int) -> Extents {
+    var result = Extents()
+    for other in axis..<count { result.append(self[other]) }
+    return result
+  }
+
   func inserting(_ value: Int, at axis: Int) -> Extents {
     var result = Extents()
     for other in 0..<axis { result.append(self[other]) }

@@ -76,10 +76,10 @@ struct EmbeddingKernel: Kernel {
   private func numbers(_ call: KernelCall, _ operand: Int) throws(KernelError) -> EmbeddingTable {
     let table = call.contiguous(operand)
     guard table.rank == 2 else { throw .invalid("a table is \(table.shape.array), accepted is a matrix") }
-    guard [.f32, .f16, .bf16].contains(table.element) else {
-      throw .element(table.element, of: "operand \(operand)", accepted: "f16, bf16 and f32")
+    switch table.element {
+    case .f32, .f16, .bf16: return .numbers(table)
+    default: throw .element(table.element, of: "operand \(operand)", accepted: "f16, bf16 and f32")
     }
-    return .numbers(table)
   }
 
   /// Rows of a table, one per row of the result; negative ones count from its end.

@@ -54,7 +54,7 @@ struct NonZeroKernel: Kernel {
       places[count] = place
       count += 1
     }
-    let y = call.allocate(0, .i64, Extents([x.rank, count]))
+    let y = call.allocate(0, .i64, Extents(x.rank, count))
     let to = y.base.assumingMemoryBound(to: Int.self)
     var step = 1
     for axis in stride(from: x.rank - 1, through: 0, by: -1) {
@@ -77,7 +77,7 @@ struct CompressKernel: Kernel {
     var x = call[0]
     if axis == nil {
       x = call.contiguous(0)
-      x = TensorView(x.base, x.element, Extents([x.elementCount]))
+      x = TensorView(x.base, x.element, Extents(x.elementCount))
     }
     let axis = try x.shape.axis(axis ?? 0)
     let flags = UnsafeRawBufferPointer(

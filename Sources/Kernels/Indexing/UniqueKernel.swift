@@ -14,7 +14,7 @@ struct UniqueKernel: Kernel {
 
   func run(_ call: KernelCall) throws(KernelError) {
     var x = call.contiguous(0)
-    if axis == nil { x = TensorView(x.base, x.element, Extents([x.elementCount])) }
+    if axis == nil { x = TensorView(x.base, x.element, Extents(x.elementCount)) }
     let axis = try x.shape.axis(axis ?? 0)
     let slices = (0..<x.shape[axis]).map { values(of: x.selecting(axis, $0)) }
     var first: [[Double]: Int] = [:]
@@ -53,7 +53,7 @@ struct UniqueKernel: Kernel {
 
   private func write(_ values: [Int], _ call: KernelCall, _ result: Int) {
     guard call.isUsed(result: result) else { return }
-    let y = call.allocate(result, .i64, Extents([values.count]))
+    let y = call.allocate(result, .i64, Extents(values.count))
     values.withUnsafeBytes {
       y.base.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(y.base), byteCount: $0.count)
     }

@@ -39,7 +39,7 @@ struct GemmKernel: NumberKernel {
     }
     guard isTransposed else { return view }
     return TensorView(
-      view.base, view.element, Extents([view.shape[1], view.shape[0]]),
-      strides: Extents([view.strides[1], view.strides[0]]))
+      view.base, view.element, Extents(view.shape[1], view.shape[0]),
+      strides: Extents(view.strides[1], view.strides[0]))
   }
 }

@@ -25,7 +25,7 @@ struct LMHeadKernel: Kernel {
     let weights = try call.weights(1, format, columns: inner)
     let (batch, rows, columns) = (x.shape[0], x.shape[1], weights.rows)
     let bias = try call.optionalRow(2, count: columns)
-    let y = call.allocate(0, .f32, Extents([batch, isLastOnly ? 1 : rows, columns]))
+    let y = call.allocate(0, .f32, Extents(batch, isLastOnly ? 1 : rows, columns))
     let activations = Activations(
       x.pointer() + (isLastOnly ? (rows - 1) * inner : 0), rows: batch * y.shape[1], inner: inner,
       stride: isLastOnly ? rows * inner : inner, for: format, resources: call.resources)

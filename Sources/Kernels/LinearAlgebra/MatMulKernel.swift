@@ -41,12 +41,12 @@ struct MatrixStack {
     guard left.rank > 0, right.rank > 0 else { throw .invalid("a scalar has no matrix product") }
     (a, b) = (left, right)
     if left.rank == 1 {
-      a.shape = Extents([1, left.shape[0]])
-      a.strides = Extents([0, left.strides[0]])
+      a.shape = Extents(1, left.shape[0])
+      a.strides = Extents(0, left.strides[0])
     }
     if right.rank == 1 {
-      b.shape = Extents([right.shape[0], 1])
-      b.strides = Extents([right.strides[0], 0])
+      b.shape = Extents(right.shape[0], 1)
+      b.strides = Extents(right.strides[0], 0)
     }
     (m, k, n) = (a.shape[a.rank - 2], a.shape[a.rank - 1], b.shape[b.rank - 1])
     guard k == b.shape[b.rank - 2] else {

@@ -27,7 +27,7 @@ struct BatchNormKernel: RealKernel {
     let y = call.allocate(0, x.element, x.shape).pointer(T.self)
     let spatial = x.shape.array.dropFirst(2).reduce(1, *)
     let from = x.pointer(T.self)
-    let statistics = Extents([channels])
+    let statistics = Extents(channels)
     let runningMeans = isTraining ? call.allocate(1, x.element, statistics).pointer(T.self) : nil
     let runningVariances = isTraining ? call.allocate(2, x.element, statistics).pointer(T.self) : nil
     for channel in 0..<channels {

@@ -45,7 +45,7 @@ struct LayerNormKernel: RealKernel {
   func run<T: Real>(_ call: KernelCall, as type: T.Type) throws(KernelError) {
     let x = call[0]
     let axis = try KernelCall.axis(axis, rank: x.rank)
-    let rows = RowView(x, axes: Array(axis..<x.rank), call)
+    let rows = RowView(x, from: axis, call)
     let scale = try RowOperand<T>(call, 1, rowShape: x.shape, axis: axis)
     let bias = isCentered && call.has(2) ? try RowOperand<T>(call, 2, rowShape: x.shape, axis: axis) : nil
     let y = call.allocate(0, x.element, x.shape).pointer(T.self)
@@ -87,7 +87,7 @@ struct RowOperand<T: BitwiseCopyable> {
   /// - Parameter axis: the rows run over the axes of `rowShape` from this one on.
   init(_ call: KernelCall, _ operand: Int, rowShape: Extents, axis: Int) throws(KernelError) {
     var view = try call.operand(operand, like: 0)
-    let inner = Extents(rowShape.array[axis...])
+    let inner = rowShape.from(axis)
     let isShared = view.rank <= inner.count
     let shape = isShared ? inner : rowShape
     guard try Broadcasting.shape(view.shape, shape) == shape else {
@@ -96,12 +96,7 @@ struct RowOperand<T: BitwiseCopyable> {
     }
     view.strides = Broadcasting.strides(of: view, as: shape)
     view.shape = shape
-    if !view.isContiguous {
-      let copy = TensorView(call.resources.scratch(byteCount: view.byteCount), view.element, shape)
-      StridedCopy.run(from: view, to: copy)
-      view = copy
-    }
-    base = UnsafePointer(view.pointer(T.self))
+    base = UnsafePointer(call.contiguous(view).pointer(T.self))
     stride = isShared ? 0 : inner.product
   }
 

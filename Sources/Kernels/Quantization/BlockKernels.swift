@@ -14,7 +14,7 @@ struct PackBlocksKernel: Kernel {
     guard x.rank == 2 else { throw .invalid("x is \(x.element)\(x.shape.array), accepted is a matrix") }
     let (rows, columns) = (x.shape[0], x.shape[1])
     let rowBytes = format.rowBytes(columns)
-    let y = call.allocate(0, .u8, Extents([rows, rowBytes]))
+    let y = call.allocate(0, .u8, Extents(rows, rowBytes))
     let (from, to) = (x.base.assumingMemoryBound(to: Float.self), y.base)
     let elements = UnsafeBufferPointer(start: from, count: rows * columns)
     guard format == .f32 || elements.allSatisfy({ $0.isFinite }) else {

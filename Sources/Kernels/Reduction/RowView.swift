@@ -16,12 +16,15 @@ struct RowView {
     shape = permuted.shape
     length = axes.reduce(1) { $0 &* view.shape[$1] }
     count = (0..<view.rank).reduce(1) { axes.contains($1) ? $0 : $0 &* view.shape[$1] }
-    if permuted.isContiguous {
-      base = permuted.base
-    } else {
-      base = call.resources.scratch(byteCount: view.byteCount)
-      StridedCopy.run(from: permuted, to: TensorView(base, view.element, shape))
-    }
+    base = call.contiguous(permuted).base
+  }
+
+  /// Rows over the axes from `axis` on.
+  init(_ view: TensorView, from axis: Int, _ call: KernelCall) {
+    shape = view.shape
+    length = view.shape.product(axis..<view.rank)
+    count = view.shape.product(0..<axis)
+    base = call.contiguous(view).base
   }
 
   /// The view with `axes` moved to the end.

@@ -64,7 +64,7 @@ struct RangeKernel: Kernel {
     guard count.isFinite, count < 1e15 else {
       throw .invalid("start, limit and delta give \(count) elements")
     }
-    let y = try call.allocateBounded(0, call[0].element, Extents([Int(max(0, count))]))
+    let y = try call.allocateBounded(0, call[0].element, Extents(Int(max(0, count))))
     let to = y.base.assumingMemoryBound(to: T.self)
     for index in 0..<y.shape[0] { to[index] = start + T(index) * delta }
   }
@@ -82,7 +82,7 @@ struct RangeKernel: Kernel {
     guard !overflows else { throw .invalid("\(start) and \(limit) are too far apart") }
     let step = Int(clamping: delta.magnitude)
     let count = span <= 0 ? 0 : (span - 1) / step + 1
-    let y = try call.allocateBounded(0, call[0].element, Extents([count]))
+    let y = try call.allocateBounded(0, call[0].element, Extents(count))
     let to = y.base.assumingMemoryBound(to: T.self)
     for index in 0..<count { to[index] = T(truncatingIfNeeded: start &+ index &* delta) }
   }

@@ -72,7 +72,7 @@ struct FlattenKernel: Kernel {
     guard (0...x.rank).contains(split) else {
       throw .invalid("axis \(axis) is out of range, accepted are \(-x.rank)...\(x.rank)")
     }
-    call.reshape(x, to: Extents([x.shape.product(0..<split), x.shape.product(split..<x.rank)]))
+    call.reshape(x, to: Extents(x.shape.product(0..<split), x.shape.product(split..<x.rank)))
   }
 }
 

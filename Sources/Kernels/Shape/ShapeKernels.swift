@@ -35,7 +35,7 @@ struct ShapeKernel: Kernel {
     let x = call[0]
     func clamp(_ bound: Int) -> Int { min(max(bound < 0 ? bound + x.rank : bound, 0), x.rank) }
     let axes = clamp(start)..<max(clamp(start), clamp(end ?? x.rank))
-    let y = call.allocate(0, .i64, Extents([axes.count]))
+    let y = call.allocate(0, .i64, Extents(axes.count))
     for (index, axis) in axes.enumerated() {
       y.base.storeBytes(of: x.shape[axis], toByteOffset: index * 8, as: Int.self)
     }

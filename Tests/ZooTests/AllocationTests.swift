@@ -1,0 +1,86 @@
+import AllocationCounter
+import Foundation
+import Generation
+import Kernels
+import Synchronization
+import Testing
+import Tokenization
+
+/// Decoding takes no memory: after the first few tokens neither the calling thread nor a worker allocates.
+@Suite(.enabled(if: ac_is_available())) struct AllocationTests {
+  /// The model of the repository, and exports that have masks, positions, windows and norms of heads.
+  private static let models =
+    [Zoo.tandem8M]
+    + Zoo.runnable.filter {
+      [
+        "gemma3_text/optimum", "llama/genai32", "gpt2/mobius", "qwen3/dynamo20", "phi3/optimum",
+        "opt/optimum",
+      ]
+      .contains($0.testDescription)
+    }.map(\.path)
+
+  private static let sampling: [SamplingOptions] = {
+    var options = [SamplingOptions](repeating: SamplingOptions(), count: 4)
+    for index in 1..<4 { options[index].temperature = 0.8 }
+    (options[1].topP, options[1].repetitionPenalty) = (0.9, 1.1)
+    (options[2].topK, options[2].topP) = (40, 0.9)
+    options[3].minP = 0.05
+    return options
+  }()
+
+  @Test(arguments: models, [1, 2])
+  func aTokenAllocatesNothing(_ model: String, threads: Int) throws {
+    let pool = ThreadPool(threadCount: threads)
+    let decoder = try Generation.Decoder(try CompiledPlan(model).file, pool: pool)
+    try decoder.reset(capacity: 64)
+    try decoder.feed((0..<20).map { TokenID($0 + 3) }, .last)
+    for options in Self.sampling {
+      decoder.truncate(to: 20)
+      let sampler = Sampler(options, vocabularyCount: try decoder.logits().count)
+      func decode(_ count: Int) throws {
+        for _ in 0..<count {
+          let token = try sampler.next(try decoder.logits(), position: decoder.count)
+          sampler.observe(token)
+          try decoder.feed(token)
+        }
+      }
+      try decode(3)
+      #expect(try allocations(pool) { try decode(40) } == 0, "\(options)")
+    }
+  }
+
+  @Test func allocationsOfEveryThreadCount() throws {
+    let pool = ThreadPool(threadCount: 3)
+    for chosen in 0..<3 {
+      let count = try allocations(pool) {
+        pool.together { index in
+          guard index == chosen else { return }
+          UnsafeMutableRawPointer.allocate(byteCount: 100, alignment: 16).deallocate()
+        }
+      }
+      #expect(count == 1)
+    }
+  }
+
+  /// Allocations of the calling thread and of the workers of a pool.
+  private func allocations(_ pool: ThreadPool, _ body: () throws -> Void) throws -> Int {
+    pool.together { _ in ac_watch_thread(true) }
+    let before = ac_count()
+    defer { pool.together { _ in ac_watch_thread(false) } }
+    try body()
+    return ac_count() - before
+  }
+}
+
+extension ThreadPool {
+  /// Calls `body` once on every thread.
+  fileprivate func together(_ body: (Int) -> Void) {
+    let arrived = Atomic<Int>(0)
+    forEach(threadCount) { index in
+      body(index)
+      arrived.add(1, ordering: .relaxed)
+      // No thread takes a second index.
+      while arrived.load(ordering: .relaxed) < threadCount { sched_yield() }
+    }
+  }
+}
