@@ -114,6 +114,6 @@ let package = Package(
     tests("OperatorsTests", ["Operators", "Kernels", "GraphIR", "Tensors", "TestSupport"]),
     tests("ConformanceTests", ["ONNXImport", "Operators", "GraphIR", "Tensors"]),
     tests("GenerationTests", ["Generation", "Tokenization"]),
-    tests("CommandLineTests", ["tandem", "TestSupport"], exclude: ["Goldens"]),
+    tests("CommandLineTests", ["tandem", "Kernels", "TestSupport"], exclude: ["Goldens"]),
   ]
 )

@@ -49,10 +49,16 @@ public final class Executor {
   ///   - name: the function; the first one when nil.
   ///   - pool: threads that kernels share.
   ///   - states: caches of another function of the plan, to be this function's too; its own when nil.
-  /// - Throws: ``ExecutionError`` when the plan has no such function or needs a kernel that this build lacks.
+  /// - Throws: ``ExecutionError`` when the plan has no such function or needs a kernel that this build lacks, or
+  ///   when ``InstructionSet/variable`` names nothing that this machine runs.
   public init(_ plan: PlanFile, function name: String? = nil, pool: ThreadPool, states: StateSet? = nil)
     throws(ExecutionError)
   {
+    do throws(KernelError) {
+      _ = try InstructionSet.forced()
+    } catch {
+      throw ExecutionError(code: .invalidInput, message: error.message)
+    }
     guard
       let function = name == nil
         ? plan.program.functions.first : plan.program.functions.first(where: { $0.name == name })

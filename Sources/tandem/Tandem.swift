@@ -1,4 +1,5 @@
 import ArgumentParser
+import Kernels
 
 @main
 struct Tandem: ParsableCommand {
@@ -22,6 +23,11 @@ struct Tandem: ParsableCommand {
     ExitStatus.exit(
       with: Result {
         var command = try parseAsRoot()
+        do throws(KernelError) {
+          _ = try InstructionSet.forced()
+        } catch {
+          throw CommandError(.wrongUsage, error.message)
+        }
         try command.run()
       })
   }

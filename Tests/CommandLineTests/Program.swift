@@ -22,8 +22,12 @@ struct Program {
     return "tandem"
   }()
 
-  /// - Parameter input: what the program reads from standard input.
-  static func run(_ arguments: [String], input: String = "") throws -> Outcome {
+  /// - Parameters:
+  ///   - input: what the program reads from standard input.
+  ///   - environment: what is added to that of the tests.
+  static func run(
+    _ arguments: [String], input: String = "", environment: [String: String] = [:]
+  ) throws -> Outcome {
     let process = Process()
     let (standardInput, output) = (Pipe(), Pipe())
     let errorFile = Scratch.path("stderr")
@@ -32,6 +36,7 @@ struct Program {
     process.arguments = arguments
     // Help is laid out for the width of the terminal.
     process.environment = ProcessInfo.processInfo.environment.merging(["COLUMNS": "80"]) { $1 }
+      .merging(environment) { $1 }
     process.standardInput = standardInput
     process.standardOutput = output
     process.standardError = FileHandle(forWritingAtPath: errorFile)

@@ -10,6 +10,8 @@ enum SmallModel {
 
   /// A plan with a context of 64 tokens.
   static let plan = Result { try converted("small.plan", from: onnx) }
+  /// The same with weights in blocks of 4 bits.
+  static let planInBlocks = Result { try converted("blocks.plan", from: onnx, weights: "q4") }
   static let planWithoutTokenizer = Result {
     // Beside a link there is no tokenizer.
     let link = Scratch.path("linked.onnx")
@@ -17,9 +19,11 @@ enum SmallModel {
     return try converted("bare.plan", from: link)
   }
 
-  private static func converted(_ name: String, from model: String) throws -> String {
+  private static func converted(_ name: String, from model: String, weights: String = "f32") throws
+    -> String
+  {
     let path = Scratch.path(name)
-    let outcome = try Program.run(["convert", model, "-o", path, "--max-context", "64", "--weights", "f32"])
+    let outcome = try Program.run(["convert", model, "-o", path, "--max-context", "64", "--weights", weights])
     guard outcome.status == 0 else { throw Failure(message: outcome.error) }
     return path
   }

@@ -34,11 +34,14 @@ public struct MicroKernel: Sendable {
     return all.map(\.family).filter { seen.insert($0).inserted }
   }
 
-  /// The best kernel of a family that this machine can run.
-  public static func best(_ family: String) -> MicroKernel {
-    guard let kernel = all.last(where: { $0.family == family && $0.isRunnable }) else {
-      preconditionFailure("there is no kernel family '\(family)'")
+  /// The best kernel of a family that this machine can run and ``InstructionSet/variable`` allows.
+  public static func best(_ family: String) -> MicroKernel { best(family, with: .usable) }
+
+  static func best(_ family: String, with features: CPUFeatures) -> MicroKernel {
+    let kernel = all.last {
+      $0.family == family && $0.isRunnable && $0.requiredFeatures.isSubset(of: features)
     }
+    guard let kernel else { preconditionFailure("there is no kernel family '\(family)'") }
     return kernel
   }
 

@@ -34,7 +34,7 @@ public struct OpenBLAS: Sendable {
   private static let coreVariable = "OPENBLAS_CORETYPE"
 
   private init?() {
-    reason = Self.chooseCore(.current)
+    reason = Self.chooseCore(.usable)
     // Its own threads would spin for a tenth of a second after loading; ours do the work.
     setenv("OPENBLAS_NUM_THREADS", "1", 1)
     guard let handle = dlopen(Self.fileName, RTLD_NOW | RTLD_LOCAL),
@@ -51,15 +51,23 @@ public struct OpenBLAS: Sendable {
   }
 
   /// Debian's 0.3.21 takes CPUs newer than itself for the oldest of their kind, so with AVX-512 the core type
-  /// is set; a value that the user has set stays.
+  /// is set, and also where an instruction set is forced; a value that the user has set stays.
   private static func chooseCore(_ features: CPUFeatures) -> String {
     if let value = ProcessInfo.processInfo.environment[coreVariable] {
       return "\(coreVariable)=\(value) is set"
     }
     let needed: CPUFeatures = [.avx512f, .avx512bw, .avx512vl, .avx512dq]
-    guard needed.isSubset(of: features) else { return "its own detection" }
-    setenv(coreVariable, "SkylakeX", 0)
-    return "the CPU has AVX-512"
+    if needed.isSubset(of: features) {
+      setenv(coreVariable, "SkylakeX", 0)
+      return "the CPU has AVX-512"
+    }
+    #if arch(x86_64)
+      if features != .current {
+        setenv(coreVariable, features.contains(.avx2) ? "Haswell" : "Nehalem", 0)
+        return "\(InstructionSet.variable) is set"
+      }
+    #endif
+    return "its own detection"
   }
 
   /// For comparison with its own threads only.

@@ -8,7 +8,11 @@ public struct MachineDescription: Sendable {
   /// Processors that this process may run on.
   public let processorCount: Int
   public let features: CPUFeatures
-  /// The kernel of each family that runs here.
+  /// Instruction sets with kernels that run here, the widest last.
+  public let instructionSets: [String]
+  /// The one that ``InstructionSet/variable`` holds kernels back to.
+  public let forcedInstructionSet: String?
+  /// The kernel of each family that is used here.
   public let kernels: [(family: String, kernel: String)]
   /// OpenBLAS's own name for its kernels and why it uses them; nil when the library is absent.
   public let openBLAS: (core: String, reason: String)?
@@ -22,6 +26,8 @@ public struct MachineDescription: Sendable {
     processorName = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespaces)
     processorCount = ck_processor_count()
     features = .current
+    instructionSets = InstructionSet.available.map(\.name)
+    forcedInstructionSet = (try? InstructionSet.forced())?.name
     kernels = MicroKernel.families.map { ($0, MicroKernel.best($0).name) }
     openBLAS = OpenBLAS.shared.map { ($0.coreName, $0.reason) }
   }

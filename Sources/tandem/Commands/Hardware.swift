@@ -9,7 +9,8 @@ struct Hardware: ParsableCommand {
     commandName: "hw",
     abstract: "Shows what this machine offers, and the kernels chosen for it.",
     discussion: """
-      For reports of speed, which mean little without it. Bandwidth is measured with 512 MB of memory.
+      For reports of speed, which mean little without it. Bandwidth is measured with 512 MB of memory. \
+      TANDEM_ISA=NAME in the environment of any command holds kernels back to one of the instruction sets.
 
         tandem hw --json
       """)
@@ -35,6 +36,8 @@ struct Hardware: ParsableCommand {
     let processor: String
     let cores: Int
     let features: [String]
+    let instructionSets: [String]
+    let forcedInstructionSet: String?
     let bandwidth: [Bandwidth]
     let kernels: [Kernel]
     let openblas: BLAS?
@@ -45,6 +48,7 @@ struct Hardware: ParsableCommand {
     let most = threads.threads ?? machine.processorCount
     let report = Report(
       processor: machine.processorName, cores: machine.processorCount, features: machine.features.names,
+      instructionSets: machine.instructionSets, forcedInstructionSet: machine.forcedInstructionSet,
       bandwidth: Set([1, most]).sorted().map { count in
         .init(threads: count, gbPerSecond: MachineDescription.readBandwidth(threadCount: count) / 1e9)
       },
@@ -62,6 +66,8 @@ struct Hardware: ParsableCommand {
         report.features.isEmpty ? "none beyond the baseline" : report.features.joined(separator: " "),
       ],
     ]
+    let forced = report.forcedInstructionSet.map { ", held back to \($0) by \(InstructionSet.variable)" }
+    rows.append(["kernels for", report.instructionSets.joined(separator: " ") + (forced ?? "")])
     for entry in report.bandwidth {
       let rate = String(format: "%.1f GB/s", entry.gbPerSecond)
       rows.append(["read", "\(rate) with \(entry.threads) \(entry.threads == 1 ? "thread" : "threads")"])
