@@ -39,18 +39,20 @@ struct CandidateSet: ~Copyable {
   // MARK: The k best
 
   /// Makes this the `k` preferred tokens of a row: a heap whose root is the least preferred one.
-  mutating func select(_ k: Int, of logits: UnsafeBufferPointer<Float>) {
+  mutating func select(_ k: Int, of row: LogitRow) {
     count = 0
-    LogitScan.forEach(logits, from: -.infinity) { token, logit in
+    let isOrdered = row.tokens == nil
+    row.forEach(from: -.infinity) { token, logit in
+      let candidate = Candidate(logit: logit, token: Int32(truncatingIfNeeded: token))
       if count < k {
         append(logit, token)
         if count == k { for index in stride(from: k / 2, through: 0, by: -1) { sink(index) } }
-      } else {
-        base[0] = Candidate(logit: logit, token: Int32(truncatingIfNeeded: token))
+      } else if candidate.precedes(base[0]) {
+        base[0] = candidate
         sink(0)
       }
-      // Later tokens have larger ids, so an equal logit does not enter.
-      return count < k ? -.infinity : base[0].logit.nextUp
+      // Where later tokens have larger ids, an equal logit does not enter.
+      return count < k ? -.infinity : isOrdered ? base[0].logit.nextUp : base[0].logit
     }
   }
 

@@ -32,7 +32,11 @@ struct LikelihoodBands: ~Copyable {
   }
 
   /// Sums up a row.
-  mutating func sum(_ logits: UnsafeBufferPointer<Float>, maximum: Float, scale: Float) {
+  ///
+  /// - Parameter beyond: the mass of tokens that are not in the row.
+  mutating func sum(
+    _ logits: UnsafeBufferPointer<Float>, maximum: Float, scale: Float, beyond: Double = 0
+  ) {
     self.maximum = maximum
     self.scale = scale
     masses.update(repeating: 0, count: Self.count)
@@ -51,10 +55,11 @@ struct LikelihoodBands: ~Copyable {
         }
       }
     }
-    for logit in logits[whole...] {
+    for index in whole..<logits.count {
+      let logit = logits[index]
       masses[band(of: logit)] += Double(LogitScan.exponential(Lanes(repeating: (logit - maximum) * scale))[0])
     }
-    total = 0
+    total = beyond
     for band in 0..<Self.count { total += masses[band] }
   }
 

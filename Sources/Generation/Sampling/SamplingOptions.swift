@@ -1,8 +1,10 @@
+public import Tokenization
+
 /// How the next token is drawn from logits. The default is greedy.
 ///
-/// Applied in this order, as in Hugging Face `transformers`: repetition penalty, temperature, top-k, top-p, min-p.
+/// Applied in this order, as in Hugging Face `transformers`: bans, repetition penalty, temperature, top-k, top-p, min-p.
 public struct SamplingOptions: Sendable, Equatable {
-  /// Divides the logits. Below 1e-6 it means greedy: of the others only the repetition penalty matters.
+  /// Divides the logits. Below 1e-6 it means greedy: of the others only penalty and bans matter.
   public var temperature: Float = 0
   /// Keeps the `topK` largest logits; of equal ones those with the smaller ids. 0 keeps all.
   public var topK = 0
@@ -12,6 +14,8 @@ public struct SamplingOptions: Sendable, Equatable {
   public var minP: Float = 0
   /// Divides positive and multiplies negative logits of tokens that occurred already. 1 changes nothing.
   public var repetitionPenalty: Float = 1
+  /// Tokens that are never drawn.
+  public var bannedTokens: Set<TokenID> = []
   /// Equal seeds draw equal tokens.
   public var seed: UInt64 = 0
 

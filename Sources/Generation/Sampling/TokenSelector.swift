@@ -20,10 +20,12 @@ struct TokenSelector: ~Copyable {
   /// - Parameters:
   ///   - maximum: the largest logit, finite.
   ///   - likeliest: its token.
+  ///   - beyond: the mass of tokens that are not in the row, as multiples of the likeliest's; asked for top-p.
+  /// - Returns: the token and its logit.
   mutating func draw(
-    _ row: UnsafeBufferPointer<Float>, _ options: SamplingOptions, _ maximum: Float, likeliest: Int,
-    _ noise: GumbelNoise
-  ) -> TokenID {
+    _ row: LogitRow, _ options: SamplingOptions, _ maximum: Float, likeliest: Int, _ noise: GumbelNoise,
+    beyond: (_ scale: Float) -> Double
+  ) -> (token: TokenID, logit: Float) {
     let scale = 1 / options.temperature
     let floor = options.minP > 0 ? maximum + log(options.minP) / scale : -.infinity
     var draw = Draw(noise: noise, scale: Double(scale))
@@ -34,27 +36,28 @@ struct TokenSelector: ~Copyable {
         candidates.keepPreferred(reaching: Double(options.topP) * total)
       }
     } else if options.topP < 1 {
+      bands.sum(row.logits, maximum: maximum, scale: scale, beyond: beyond(scale))
       selectByMass(row, Double(options.topP), maximum, scale, floor)
     } else {
-      return drawFromAll(row, likeliest, floor, &draw)
+      drawFromAll(row, likeliest, maximum, floor, &draw)
+      return (draw.choice, draw.logit)
     }
     for index in 0..<candidates.count where candidates[index].logit >= floor {
       _ = draw.consider(Int(candidates[index].token), candidates[index].logit)
     }
-    return draw.best > -.infinity ? draw.choice : TokenID(likeliest)
+    return draw.best > -.infinity ? (draw.choice, draw.logit) : (TokenID(likeliest), maximum)
   }
 
   // MARK: Top-p
 
-  /// Makes the candidates those that top-p keeps.
+  /// Makes the candidates those that top-p keeps of a row.
   ///
-  /// 1. The mass of all tokens is summed in bands of equal likelihood.
+  /// 1. The mass of all tokens was summed in bands of equal likelihood.
   /// 2. Whole bands are kept as long as they do not reach the target together.
   /// 3. Of the band that does, the preferred tokens are kept.
   private mutating func selectByMass(
-    _ row: UnsafeBufferPointer<Float>, _ topP: Double, _ maximum: Float, _ scale: Float, _ floor: Float
+    _ row: LogitRow, _ topP: Double, _ maximum: Float, _ scale: Float, _ floor: Float
   ) {
-    bands.sum(row, maximum: maximum, scale: scale)
     let (border, before) = bands.border(topP * bands.total)
     candidates.removeAll()
     collect(row, from: max(floor, bands.lowerBound(of: border - 1))) { $0 < border }
@@ -66,10 +69,10 @@ struct TokenSelector: ~Copyable {
 
   @inline(__always)
   private mutating func collect(
-    _ row: UnsafeBufferPointer<Float>, from threshold: Float, _ isWanted: (Int) -> Bool
+    _ row: LogitRow, from threshold: Float, _ isWanted: (Int) -> Bool
   ) {
-    LogitScan.forEach(row, from: threshold) { token, logit in
-      if isWanted(bands.band(of: logit)) { candidates.append(logit, token) }
+    row.forEach(from: threshold) { token, logit in
+      if logit > -.infinity, isWanted(bands.band(of: logit)) { candidates.append(logit, token) }
       return threshold
     }
   }
@@ -77,15 +80,14 @@ struct TokenSelector: ~Copyable {
   // MARK: Drawing
 
   private func drawFromAll(
-    _ row: UnsafeBufferPointer<Float>, _ likeliest: Int, _ floor: Float, _ draw: inout Draw
-  ) -> TokenID {
-    _ = draw.consider(likeliest, row[likeliest])
+    _ row: LogitRow, _ likeliest: Int, _ maximum: Float, _ floor: Float, _ draw: inout Draw
+  ) {
+    _ = draw.consider(likeliest, maximum)
     var threshold = max(floor, draw.reach)
-    LogitScan.forEach(row, from: threshold) { token, logit in
+    row.forEach(from: threshold) { token, logit in
       if draw.consider(token, logit) { threshold = max(floor, draw.reach) }
       return threshold
     }
-    return draw.choice
   }
 }
 
@@ -95,6 +97,7 @@ private struct Draw {
   let noise: GumbelNoise
   let scale: Double
   var choice = TokenID.max
+  var logit = -Float.infinity
   var best = -Double.infinity
 
   /// - Returns: whether the token is the best so far.
@@ -106,6 +109,7 @@ private struct Draw {
     let value = score + GumbelNoise.noise(of: hash)
     guard value > best || (value == best && token < choice) else { return false }
     (choice, best) = (TokenID(truncatingIfNeeded: token), value)
+    self.logit = logit
     return true
   }
 
