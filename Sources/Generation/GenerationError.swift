@@ -71,6 +71,16 @@ extension GenerationError {
         "'\(plan)': function '\(function)' is not a decoder: \(reason); run it on tensors with --input NAME=FILE.npy"
     )
   }
+  static func noHireHead(_ plan: String, asked: String) -> GenerationError {
+    GenerationError(
+      code: .invalidInput,
+      message: "'\(plan)' has no HiRE head, which \(asked) needs; convert again with --head hire")
+  }
+  static func malformedHireHead(_ plan: String, _ function: String, _ reason: String) -> GenerationError {
+    GenerationError(
+      code: .invalidInput,
+      message: "'\(plan)': function '\(function)' is no part of a HiRE head: \(reason); convert again")
+  }
   static func malformedModelEntry(
     _ plan: String, _ key: String, _ value: String, accepted: String
   ) -> GenerationError {

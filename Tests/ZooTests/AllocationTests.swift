@@ -7,7 +7,7 @@ import Testing
 import Tokenization
 
 /// Decoding takes no memory: after the first few tokens neither the calling thread nor a worker allocates.
-@Suite(.enabled(if: ac_is_available())) struct AllocationTests {
+@Suite(.serialized, .enabled(if: ac_is_available())) struct AllocationTests {
   /// The model of the repository, and exports that have masks, positions, windows and norms of heads.
   private static let models =
     [Zoo.tandem8M]
@@ -46,6 +46,41 @@ import Tokenization
       }
       try decode(3)
       #expect(try allocations(pool) { try decode(40) } == 0, "\(options)")
+    }
+  }
+
+  /// Drawing from candidates, keeping hidden states and verifying them; the operators that stand in for a
+  /// predictor do allocate.
+  @Test(arguments: [1, 2])
+  func candidatesAreDrawnAndVerifiedWithoutAllocating(threads: Int) throws {
+    let pool = ThreadPool(threadCount: threads)
+    let model = try #require(Zoo.runnable.first { $0.testDescription == "llama/genai32" }).path
+    let decoder = try Generation.Decoder(try CompiledPlan(model, NoisyHead(deviation: 0.3)).file, pool: pool)
+    let head = try #require(decoder.denseHead)
+    try decoder.reset(capacity: 64)
+    try decoder.feed((0..<20).map { TokenID($0 + 3) }, .none)
+    for options in Self.sampling {
+      let sampler = Sampler(options, vocabularyCount: head.vocabularyCount)
+      var token: TokenID = 5
+      var count = 0
+      for round in 0..<6 {
+        if round == 1 { count = 0 }
+        head.removeAll()
+        for _ in 0..<6 {
+          try decoder.feed(token, .candidates)
+          count += try allocations(pool) {
+            head.keep(decoder.hiddenState())
+            token = try sampler.next(decoder.candidates(), position: decoder.count) ?? 5
+            sampler.observe(token)
+          }
+        }
+        count += try allocations(pool) {
+          try head.run()
+          for row in 0..<6 { token = try sampler.next(head.logits(row), position: 20 + row) }
+          decoder.truncate(to: 20)
+        }
+      }
+      #expect(count == 0, "\(options)")
     }
   }
 

@@ -104,8 +104,10 @@ final class CompiledPlan {
     options.disable = passes
     options.weights = weights
     _ = try Conversion(options).run()
-    file = try PlanFile(path: path)
     // The mapping stays.
-    try FileManager.default.removeItem(atPath: path)
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    file = try PlanFile(path: path)
   }
+
+  init(plan path: String) throws { file = try PlanFile(path: path) }
 }

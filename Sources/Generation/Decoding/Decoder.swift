@@ -9,6 +9,8 @@ public import Tokenization
 /// A plan may have functions for one token, for a block, and for a piece of the prompt, over the same caches:
 /// each feed runs the smallest that it fits in. A graph without caches works too: it sees the whole sequence
 /// again with every run.
+///
+/// Of a plan with a HiRE head, tokens can be fed for their candidates alone (see ``SparseLogits``).
 public final class Decoder {
   /// The logits that a feed is for.
   public enum Logits: Sendable {
@@ -18,6 +20,8 @@ public final class Decoder {
     case last
     /// Those of every token.
     case all
+    /// Those of the candidates of every token, of at most ``candidateLimit`` tokens, and the hidden states.
+    case candidates
   }
 
   /// Runs the function for any number of tokens.
@@ -30,8 +34,10 @@ public final class Decoder {
   public private(set) var capacity = 0
   /// Smallest first; the last one takes any number of tokens.
   private let phases: [DecoderPhase]
-  /// The place of the phase that ran last.
-  private var current: Int
+  /// The functions that compute candidates and what belongs to them; nil for the dense head.
+  private let hire: HirePhases?
+  /// The phase that ran last.
+  private var current: DecoderPhase
   private var ids: IntegerInput
   private var mask: IntegerInput?
   private var positions: IntegerInput?
@@ -39,8 +45,11 @@ public final class Decoder {
 
   /// Prepares the functions of a plan.
   ///
-  /// - Throws: ``GenerationError`` when the first is no decoder or needs what this build lacks.
-  public init(_ plan: PlanFile, pool: ThreadPool) throws(GenerationError) {
+  /// - Parameter head: whether candidates will be asked for; what the plan says when nil.
+  /// - Throws: ``GenerationError`` when the first is no decoder, or the plan has no such head, or needs what this
+  ///   build lacks.
+  public init(_ plan: PlanFile, pool: ThreadPool, head: HeadMode.Kind? = nil) throws(GenerationError) {
+    let mode = try HeadMode(plan, kind: head)
     do throws(ExecutionError) {
       executor = try Executor(plan, pool: pool)
     } catch {
@@ -48,8 +57,9 @@ public final class Decoder {
     }
     hasStates = !executor.function.states.isEmpty
     phases = try DecoderPhase.all(executor, pool: pool)
-    current = phases.count - 1
-    ids = IntegerInput(phases[current].ports.ids, capacity: 0)
+    current = phases[phases.count - 1]
+    hire = mode.kind == .hire ? try HirePhases(executor, pool: pool) : nil
+    ids = IntegerInput(current.ports.ids, capacity: 0)
   }
 
   /// Tokens whose logits cost about as much as those of one: the weights of the head are read once for all.
@@ -77,6 +87,7 @@ public final class Decoder {
         try executor.allocateStates(capacity: capacity, sizes: ports.sizes)
       }
       for phase in phases { phase.executor.reserve(positions: capacity) }
+      hire?.reserve(positions: capacity)
       self.capacity = capacity
     }
     truncate(to: 0)
@@ -90,7 +101,7 @@ public final class Decoder {
 
   /// Bytes of memory for temporaries and caches.
   public var workingByteCount: Int {
-    phases.reduce(executor.states.byteCount) { $0 + $1.executor.slotByteCount }
+    phases.reduce(executor.states.byteCount + (hire?.slotByteCount ?? 0)) { $0 + $1.executor.slotByteCount }
   }
 
   // MARK: Running
@@ -100,9 +111,11 @@ public final class Decoder {
   /// - Parameter logits: those that ``logits(back:)`` will be asked for.
   public func feed(_ tokens: some Collection<TokenID>, _ logits: Logits) throws(GenerationError) {
     precondition(count + tokens.count <= capacity, "more tokens than the decoder was reset for")
-    let place = phases.firstIndex { $0.largest >= tokens.count && (logits != .all || $0.hasAllLogits) }
-    guard let place else { preconditionFailure("more tokens than a run takes") }
-    let phase = phases[place]
+    let phase =
+      logits == .candidates
+      ? hire?.phase(tokens.count)
+      : phases.first { $0.largest >= tokens.count && (logits != .all || $0.hasAllLogits) }
+    guard let phase else { preconditionFailure("more tokens than a run takes") }
     // Where the head would be computed for many tokens, it is left out for all but the last.
     if logits == .last, hasStates, tokens.count > 1, phase.hasAllLogits, phase.largest > Self.smallBlock {
       try feed(tokens.dropLast(), .none)
@@ -113,22 +126,25 @@ public final class Decoder {
       ids[index] = Int(token)
       index += 1
     }
-    try run(place, tokens.count, logits)
+    try run(phase, tokens.count, logits)
   }
 
-  /// Runs the token that comes next, for its logits. Allocates nothing.
-  public func feed(_ token: TokenID) throws(GenerationError) {
+  /// Runs the token that comes next, for its logits or those of its candidates. Allocates nothing.
+  public func feed(_ token: TokenID, _ logits: Logits = .last) throws(GenerationError) {
     precondition(count < capacity, "more tokens than the decoder was reset for")
+    guard let phase = logits == .candidates ? hire?.phase(1) : phases[0] else {
+      preconditionFailure("there are no candidates")
+    }
     ids[firstPlace] = Int(token)
-    try run(0, 1, .last)
+    try run(phase, 1, logits)
   }
 
   /// Where in `ids` the next token goes: without caches it holds the whole sequence.
   private var firstPlace: Int { hasStates ? 0 : count }
 
   /// Runs the tokens that `ids` ends with.
-  private func run(_ place: Int, _ added: Int, _ logits: Logits) throws(GenerationError) {
-    let (phase, index, newCount) = (phases[place], firstPlace + added, count + added)
+  private func run(_ phase: DecoderPhase, _ added: Int, _ logits: Logits) throws(GenerationError) {
+    let (index, newCount) = (firstPlace + added, count + added)
     let first = newCount - index
     guard hasStates || logits != .none else {
       count = newCount
@@ -143,7 +159,7 @@ public final class Decoder {
       }
       try phase.executor.run(logits == .none ? .states : .everything)
     }
-    current = place
+    current = phase
     count = newCount
   }
 
@@ -151,7 +167,7 @@ public final class Decoder {
   ///
   /// - Parameter back: which token, counted from the last one; 0 unless all logits were asked for.
   public func logits(back: Int = 0) throws(GenerationError) -> UnsafeBufferPointer<Float> {
-    let (executor, place) = (phases[current].executor, phases[current].logits)
+    let (executor, place) = (current.executor, current.logits)
     let view = executor.output(place)
     guard view.rank > 0, view.elementCount > 0 else {
       throw .notADecoder(executor.plan.path, executor.function.name, "its logits are empty")
@@ -176,8 +192,30 @@ public final class Decoder {
 
   /// Whether the logits of several tokens can be held at once: as f32 in the run's own memory, not converted.
   public var lendsManyLogits: Bool {
-    let view = phases[current].executor.output(phases[current].logits)
+    let view = current.executor.output(current.logits)
     return view.element == .f32 && view.rank > 0 && view.strides[view.rank - 1] == 1
+  }
+
+  // MARK: Candidates
+
+  /// The head that candidates stand for, which every plan with a HiRE head has; nil for the dense head.
+  public var denseHead: DenseHead? { hire?.denseHead }
+
+  /// The most tokens that one feed for candidates takes.
+  public var candidateLimit: Int { hire?.largest ?? 0 }
+
+  /// The candidates of a token of the last feed, which was for them; valid until the next one.
+  ///
+  /// - Parameter back: which token, counted from the last one.
+  public func candidates(back: Int = 0) -> SparseLogits {
+    guard let hire else { preconditionFailure("there are no candidates") }
+    return hire.candidates(current, back)
+  }
+
+  /// The hidden state of a token of the last feed, which was for candidates; valid until the next one.
+  public func hiddenState(back: Int = 0) -> UnsafeBufferPointer<Float> {
+    guard let hire else { preconditionFailure("there are no candidates") }
+    return hire.hiddenState(current, back)
   }
 
   /// Caches hold no more than ``count`` tokens after a failure.

@@ -38,6 +38,13 @@ final class DecoderPhase {
 
   /// The phases of a plan whose first function takes any number of tokens; it is the last of them.
   static func all(_ main: Executor, pool: ThreadPool) throws(GenerationError) -> [DecoderPhase] {
+    try named(names, main, pool: pool) + [DecoderPhase(main)]
+  }
+
+  /// The functions with these names that a plan has beside the first, over its caches; smallest first.
+  static func named(_ names: [String], _ main: Executor, pool: ThreadPool) throws(GenerationError)
+    -> [DecoderPhase]
+  {
     var phases: [DecoderPhase] = []
     for name in names where main.plan.program.functions.contains(where: { $0.name == name }) {
       guard name != main.function.name else { continue }
@@ -49,8 +56,6 @@ final class DecoderPhase {
       }
       phases.append(try DecoderPhase(executor))
     }
-    phases.sort { $0.largest < $1.largest }
-    phases.append(try DecoderPhase(main))
-    return phases
+    return phases.sorted { $0.largest < $1.largest }
   }
 }

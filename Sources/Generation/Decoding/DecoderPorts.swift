@@ -16,7 +16,8 @@ struct DecoderPorts: Sendable {
   let mask: Input?
   /// `[batch, sequence]`, counted from 0.
   let positions: Input?
-  /// `[batch, sequence, vocabulary]`, or without the sequence for the last position alone.
+  /// `[batch, sequence, vocabulary]`, or without the sequence for the last position alone; of a function for
+  /// candidates `[batch, sequence, candidates]`.
   let logits: String
   /// Extents that a single sequence gives to the dims in caches.
   let sizes: [String: Int]
@@ -71,7 +72,7 @@ struct DecoderPorts: Sendable {
       return !stateOutputs.contains(port.value) && type.element.isFloatingPoint && (2...3).contains(type.rank)
     }
     guard
-      let output = candidates.first(where: { $0.name == "logits" })
+      let output = candidates.first(where: { $0.name == "logits" || $0.name == HirePorts.logits })
         ?? (candidates.count == 1 ? candidates[0] : nil)
     else { throw fail("it has no output 'logits'") }
     let logitsType = function.type(of: output.value)

@@ -6,8 +6,16 @@ public struct GenerationStatistics: Sendable {
   public var prefillSeconds = 0.0
   /// From there to the last token drawn.
   public var decodeSeconds = 0.0
-  /// Per token after the first, the time from the token before it.
+  /// Per token after the first, the time from the token before it; tokens that are settled together share theirs.
   public var tokenSeconds: [Double] = []
+  /// Runs of the dense head over kept hidden states.
+  public var verifiedPasses = 0
+  /// Tokens drawn from candidates that the dense head replaced.
+  public var mismatches = 0
+  /// Tokens drawn in vain: after one that was replaced, or after the end.
+  public var discardedTokens = 0
+  /// Tokens that the dense head drew because the candidates could not tell.
+  public var denseFallbacks = 0
 
   public var prefillTokensPerSecond: Double { Self.rate(promptTokens, prefillSeconds) }
 

@@ -7,7 +7,7 @@ public import Tokenization
 /// 1. The prompt goes through the decoder in chunks, of which only the caches are computed.
 /// 2. The last chunk ends with the prompt, and the logits of its last token are computed.
 /// 3. Each drawn token is run in full to draw the next one, until a stop token, the token limit, the end of the
-///    context, or the caller says stop.
+///    context, or the caller says stop (see ``TokenSource``).
 public struct TokenGenerator {
   public struct Options: Sendable {
     public var maxTokens = 128
@@ -16,6 +16,10 @@ public struct TokenGenerator {
     public var stopTokens: Set<TokenID> = []
     /// Prompt tokens per run.
     public var chunk = 512
+    /// What is done about tokens that candidates miss; what the plan says when nil.
+    public var exactness: HeadMode.Exactness?
+    /// The most tokens that are verified at once.
+    public var verifiedTokens = 16
 
     public init() {}
   }
@@ -49,13 +53,18 @@ public struct TokenGenerator {
   /// - Parameters:
   ///   - isCancelled: asked between runs.
   ///   - onPrefill: told how many tokens of the prompt are done.
-  ///   - onToken: given every token but a stop token as it is drawn; returns why to stop, or nil to go on.
+  ///   - onDrawn: given tokens as they are drawn that may yet be replaced; when ``onToken`` is called, all of them
+  ///     are either replaced or among those that it is given next.
+  ///   - onToken: given every token but a stop token once it is settled; returns why to stop, or nil to go on.
   /// - Throws: ``GenerationError``, before anything is generated when the prompt does not fit.
   public func generate(
     _ prompt: [TokenID], _ options: Options, isCancelled: () -> Bool = { false },
-    onPrefill: (Int) -> Void = { _ in }, onToken: (TokenID) -> Ending? = { _ in nil }
+    onPrefill: (Int) -> Void = { _ in }, onDrawn: (TokenID) -> Void = { _ in },
+    onToken: (TokenID) -> Ending? = { _ in nil }
   ) throws(GenerationError) -> Output {
     try check(prompt)
+    let mode = try HeadMode(
+      decoder.executor.plan, kind: decoder.denseHead == nil ? .dense : .hire, exactness: options.exactness)
     var output = Output()
     output.statistics.promptTokens = prompt.count
     // The prompt fits; the sum of its length and a huge limit might not.
@@ -72,20 +81,20 @@ public struct TokenGenerator {
       output.statistics.promptTokens = decoder.count
       return output
     }
-    var logits = try decoder.logits()
+    let logits = try decoder.logits()
     let sampler = Sampler(options.sampling, vocabularyCount: logits.count)
     for token in prompt { sampler.observe(token) }
-    while output.tokens.count < options.maxTokens {
-      let token = try sampler.next(logits, position: decoder.count)
+    let source = try TokenSource(decoder, sampler, mode, options, context: context, logits)
+    var isEnding = false
+    func asksToStop() -> Bool {
+      isEnding = isEnding || isCancelled()
+      return isEnding
+    }
+    while options.maxTokens > 0 {
       let now = clock.now
-      output.statistics.note((now - last) / .seconds(1))
+      let ending = deliver(source.settled, (now - last) / .seconds(1), options, &output, onToken)
       last = now
-      output.tokens.append(token)
-      if options.stopTokens.contains(token) {
-        output.ending = .stopToken
-        break
-      }
-      if let ending = onToken(token) {
+      if let ending {
         output.ending = ending
         break
       }
@@ -94,15 +103,35 @@ public struct TokenGenerator {
         output.ending = .contextFull
         break
       }
-      if isCancelled() {
+      if asksToStop() {
         output.ending = .cancelled
         break
       }
-      sampler.observe(token)
-      try decoder.feed(token)
-      logits = try decoder.logits()
+      try source.advance(
+        limit: options.maxTokens - output.tokens.count, isCancelled: asksToStop, &output.statistics,
+        onDrawn: onDrawn)
     }
     return output
+  }
+
+  /// Hands tokens that stay to the caller.
+  ///
+  /// - Parameter seconds: the time that they took together.
+  /// - Returns: why to stop, or nil.
+  private func deliver(
+    _ tokens: [TokenID], _ seconds: Double, _ options: Options, _ output: inout Output,
+    _ onToken: (TokenID) -> Ending?
+  ) -> Ending? {
+    for index in tokens.indices {
+      let token = tokens[index]
+      output.statistics.note(seconds / Double(tokens.count))
+      output.tokens.append(token)
+      if let ending = options.stopTokens.contains(token) ? .stopToken : onToken(token) {
+        output.statistics.discardedTokens += tokens.count - index - 1
+        return ending
+      }
+    }
+    return nil
   }
 
   private func check(_ prompt: [TokenID]) throws(GenerationError) {

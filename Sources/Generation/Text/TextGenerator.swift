@@ -32,12 +32,14 @@ public final class TextGenerator {
   /// The most tokens that prompt and text may have together.
   public let context: Int
 
-  /// - Throws: ``GenerationError`` when the plan has no tokenizer, is no decoder, or needs what this build lacks.
-  public init(_ plan: PlanFile, pool: ThreadPool) throws(GenerationError) {
+  /// - Parameter head: what the plan says when nil.
+  /// - Throws: ``GenerationError`` when the plan has no tokenizer, is no decoder, has no such head, or needs what
+  ///   this build lacks.
+  public init(_ plan: PlanFile, pool: ThreadPool, head: HeadMode.Kind? = nil) throws(GenerationError) {
     self.plan = plan
     tokenizer = try Self.tokenizer(of: plan)
     context = try plan.contextLength()
-    decoder = try Decoder(plan, pool: pool)
+    decoder = try Decoder(plan, pool: pool, head: head)
   }
 
   private static func tokenizer(of plan: PlanFile) throws(GenerationError) -> Tokenizer {
@@ -55,11 +57,14 @@ public final class TextGenerator {
   /// - Parameters:
   ///   - isCancelled: asked between runs; the result so far is returned when it says yes.
   ///   - onPrefill: told how many tokens of the prompt are done.
+  ///   - onTentative: given the text behind that of ``onText`` which may yet change, as a whole, whenever there is
+  ///     more of it; it is void when ``onText`` is called next or generation ends.
   ///   - onText: given the text piece by piece; pieces end on character boundaries and are never empty.
   /// - Throws: ``GenerationError``, before any text when the prompt does not fit.
   public func generate(
     _ prompt: String, _ options: Options, isCancelled: () -> Bool = { false },
-    onPrefill: (Int, Int) -> Void = { _, _ in }, onText: (String) -> Void = { _ in }
+    onPrefill: (Int, Int) -> Void = { _, _ in }, onTentative: ((String) -> Void)? = nil,
+    onText: (String) -> Void = { _ in }
   ) throws(GenerationError) -> Output {
     let promptTokens = tokenizer.encode(prompt, addSpecialTokens: options.addsSpecialTokens)
     var tokenOptions = options.tokens
@@ -67,6 +72,7 @@ public final class TextGenerator {
     var stream = StreamDecoder(tokenizer)
     var filter = StopStringFilter(options.stopStrings)
     var text = ""
+    var tentative: TentativeText?
     func emit(_ piece: String) {
       guard !piece.isEmpty else { return }
       text += piece
@@ -74,8 +80,14 @@ public final class TextGenerator {
     }
     let generator = TokenGenerator(decoder, context: context)
     let output = try generator.generate(
-      promptTokens, tokenOptions, isCancelled: isCancelled, onPrefill: { onPrefill($0, promptTokens.count) }
+      promptTokens, tokenOptions, isCancelled: isCancelled, onPrefill: { onPrefill($0, promptTokens.count) },
+      onDrawn: { token in
+        guard let onTentative else { return }
+        if tentative == nil { tentative = TentativeText(stream, filter) }
+        if let text = tentative?.feed(token) { onTentative(text) }
+      }
     ) { token in
+      tentative = nil
       emit(filter.feed(stream.feed(token)))
       return filter.hasStopped ? .stopString : nil
     }
@@ -86,6 +98,23 @@ public final class TextGenerator {
     return Output(
       promptTokens: promptTokens, tokens: output.tokens, text: text,
       ending: filter.hasStopped ? .stopString : output.ending, statistics: output.statistics)
+  }
+}
+
+/// Text of tokens that may yet be replaced.
+private struct TentativeText {
+  private var stream: StreamDecoder
+  private var filter: StopStringFilter
+  private var text = ""
+
+  /// - Parameters: the state after the text that is settled.
+  init(_ stream: StreamDecoder, _ filter: StopStringFilter) { (self.stream, self.filter) = (stream, filter) }
+
+  /// - Returns: all of the text, when there is more of it now.
+  mutating func feed(_ token: TokenID) -> String? {
+    let piece = filter.feed(stream.feed(token))
+    text += piece
+    return piece.isEmpty ? nil : text
   }
 }
 

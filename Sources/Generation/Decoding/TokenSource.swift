@@ -1,0 +1,128 @@
+import Tokenization
+
+/// Draws the tokens that follow a prompt: one by one, or - where the dense head verifies what candidates gave - as
+/// many as one pass over its weights settles.
+///
+/// Verification is deferred. Only the head is approximated, so as long as all tokens are right, hidden states are
+/// those of dense decoding:
+///
+/// 1. Tokens are drawn from candidates, each fed to draw the next one, and the hidden states that they were drawn
+///    from are kept, until there are enough or the text may end.
+/// 2. The dense head computes the logits of all kept hidden states at once.
+/// 3. Row by row the same token must come out of the dense logits, with the same options and the same noise.
+/// 4. The first that does not is replaced; those after it are taken back, in the caches too.
+///
+/// So the tokens are those of dense decoding, bit for bit, and the weights of the head are read once for several.
+final class TokenSource {
+  private let decoder: Decoder
+  private let sampler: Sampler
+  /// The head that verifies or helps out; nil when it draws every token.
+  private let head: DenseHead?
+  private let exactness: HeadMode.Exactness
+  /// Tokens after which the text may end.
+  private let stops: Set<TokenID>
+  /// Tokens of the sequence at most.
+  private let context: Int
+  /// Tokens that the last call drew and that stay.
+  private(set) var settled: [TokenID] = []
+  /// Tokens drawn from candidates and not verified yet.
+  private var drawn: [TokenID] = []
+  /// The most tokens that are verified at once, and how many are now: fewer after a mismatch.
+  private let largest: Int
+  private var blockLength: Int
+
+  /// - Parameter logits: those of the last token of the prompt, whose tokens the sampler has observed.
+  init(
+    _ decoder: Decoder, _ sampler: Sampler, _ mode: HeadMode, _ options: TokenGenerator.Options, context: Int,
+    _ logits: UnsafeBufferPointer<Float>
+  ) throws(GenerationError) {
+    (self.decoder, self.sampler, self.context) = (decoder, sampler, context)
+    head = mode.kind == .hire ? decoder.denseHead : nil
+    exactness = mode.exactness
+    stops = options.stopTokens
+    largest = max(1, min(options.verifiedTokens, head?.capacity ?? 1))
+    blockLength = largest
+    settled.reserveCapacity(largest)
+    drawn.reserveCapacity(largest)
+    settle(try sampler.next(logits, position: decoder.count))
+  }
+
+  /// Draws the tokens that come next into ``settled``.
+  ///
+  /// - Parameters:
+  ///   - limit: the most that are wanted, at least 1.
+  ///   - onDrawn: given each token that is not settled as it is drawn.
+  func advance(
+    limit: Int, isCancelled: () -> Bool, _ statistics: inout GenerationStatistics, onDrawn: (TokenID) -> Void
+  ) throws(GenerationError) {
+    let last = settled[settled.count - 1]
+    settled.removeAll(keepingCapacity: true)
+    guard let head else {
+      try decoder.feed(last)
+      return settle(try sampler.next(try decoder.logits(), position: decoder.count))
+    }
+    head.removeAll()
+    switch exactness {
+    case .none: try drawOne(after: last, head, &statistics)
+    case .deferred: try drawBlock(after: last, head, limit, isCancelled, &statistics, onDrawn)
+    }
+  }
+
+  private func settle(_ token: TokenID) {
+    sampler.observe(token)
+    settled.append(token)
+  }
+
+  /// - Returns: nil where the candidates cannot tell.
+  private func drawFromCandidates(after token: TokenID, _ head: DenseHead) throws(GenerationError) -> TokenID?
+  {
+    try decoder.feed(token, .candidates)
+    head.keep(decoder.hiddenState())
+    return try sampler.next(decoder.candidates(), position: decoder.count)
+  }
+
+  private func drawOne(after last: TokenID, _ head: DenseHead, _ statistics: inout GenerationStatistics)
+    throws(GenerationError)
+  {
+    if let token = try drawFromCandidates(after: last, head) { return settle(token) }
+    try head.run()
+    statistics.denseFallbacks += 1
+    settle(try sampler.next(head.logits(0), position: decoder.count))
+  }
+
+  // MARK: Deferred verification
+
+  private func drawBlock(
+    after last: TokenID, _ head: DenseHead, _ limit: Int, _ isCancelled: () -> Bool,
+    _ statistics: inout GenerationStatistics, _ onDrawn: (TokenID) -> Void
+  ) throws(GenerationError) {
+    let (start, observed) = (decoder.count, sampler.observedCount)
+    let wanted = min(limit, blockLength)
+    drawn.removeAll(keepingCapacity: true)
+    while let token = try drawFromCandidates(after: drawn.last ?? last, head) {
+      drawn.append(token)
+      sampler.observe(token)
+      onDrawn(token)
+      if drawn.count == wanted || stops.contains(token) || decoder.count == context || isCancelled() { break }
+    }
+    try head.run()
+    statistics.verifiedPasses += 1
+    sampler.forget(downTo: observed)
+    // Where candidates could not tell, the last row has no token yet.
+    for row in 0..<head.count {
+      let position = start + row + 1
+      let token = try sampler.next(head.logits(row), position: position)
+      settle(token)
+      if row == drawn.count {
+        statistics.denseFallbacks += 1
+      } else if token != drawn[row] {
+        statistics.mismatches += 1
+        statistics.discardedTokens += drawn.count - row - 1
+        decoder.truncate(to: position)
+        blockLength = max(1, blockLength / 2)
+        return
+      }
+    }
+    if drawn.count == blockLength { blockLength = min(largest, 2 * blockLength) }
+  }
+}

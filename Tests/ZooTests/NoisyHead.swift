@@ -1,0 +1,134 @@
+import Compiler
+import Foundation
+import GraphIR
+import Operators
+import PlanFormat
+import Planning
+import Tensors
+import TestSupport
+import Tokenization
+
+/// A HiRE head whose predictor is as bad as asked for: candidates are the tokens with the largest logits after noise
+/// was added, one number for each token of the vocabulary.
+///
+///     candidate_ids = top_k(logits + noise)       candidate_logits = logits[candidate_ids]
+struct NoisyHead {
+  /// Candidates of a token.
+  var count = 8
+  /// Of the noise, in logits. 0 finds the likeliest tokens, much more than the spread of the logits is chance.
+  var deviation: Float = 0
+  /// Added to the log normalizer.
+  var normalizerError: Float = 0
+  var exactness = "deferred"
+
+  /// Adds the functions to a module with phases.
+  func add(to module: inout Module) throws {
+    for (name, source) in [("decode_hire", "decode"), ("block_hire", "block")] {
+      guard let phase = module.functions.first(where: { $0.name == source }) else { throw Missing(source) }
+      var function = phase
+      function.name = name
+      try replaceLogits(of: &function, in: &module)
+      module.functions.append(function)
+    }
+    try addDenseHead(to: &module)
+  }
+
+  struct Missing: Error {
+    let name: String
+    init(_ name: String) { self.name = name }
+  }
+
+  private func builder(_ graph: Graph, _ module: Module) -> GraphBuilder {
+    GraphBuilder(
+      graph, constants: module.constants, operators: OperatorSet.standard,
+      symbols: SymbolSource(unusedIn: module))
+  }
+
+  private func logits(_ graph: Graph) throws -> (value: ValueID, hidden: ValueID) {
+    guard let value = graph.outputs.first(where: { $0.name == "logits" })?.value,
+      let node = graph.order.last(where: { graph[$0].operation == "lm_head" }),
+      let hidden = graph[node].operands[0]
+    else { throw Missing("lm_head") }
+    return (value, hidden)
+  }
+
+  private func replaceLogits(of function: inout Module.Function, in module: inout Module) throws {
+    let (logits, hidden) = try logits(function.graph)
+    var builder = builder(function.graph, module)
+    guard let vocabulary = builder.type(logits).shape.last?.constant else { throw Missing("vocabulary") }
+    var random = SeededGenerator(seed: 5)
+    let noise = (0..<vocabulary).map { _ in
+      // The sum of twelve uniform numbers has the variance 1.
+      deviation * (0..<12).reduce(-6) { sum, _ in sum + Float.random(in: 0..<1, using: &random) }
+    }
+    let noisy = try builder("add", logits, builder.constant(Tensor(f32: noise, [vocabulary]), name: "noise"))
+    let top = try builder.add(
+      "top_k", [noisy, builder.constant([min(count, vocabulary)])], names: ["values", "places"])
+    let picked = try builder(
+      "gather_elements", logits, top[1], attributes: ["axis": .int(-1)])
+    let ids = try builder("cast", top[1], attributes: ["to": .element(.i32)])
+    let sum = try builder(
+      "reduce_log_sum_exp", logits, builder.constant([-1]), attributes: ["keepdims": .int(0)])
+    let normalizer = try builder("add", sum, builder.constant(normalizerError))
+    let rest = builder.graph.outputs.filter { $0.name != "logits" }
+    builder.graph.outputs =
+      [
+        ("candidate_logits", picked), ("candidate_ids", ids), ("log_normalizer", normalizer),
+        ("hidden", hidden),
+      ] + rest
+    function.graph = builder.graph
+    module.constants = builder.constants
+  }
+
+  private func addDenseHead(to module: inout Module) throws {
+    guard let block = module.functions.first(where: { $0.name == "block" }) else { throw Missing("block") }
+    let (logits, hidden) = try logits(block.graph)
+    var builder = builder(Graph(), module)
+    let width = block.graph[hidden].type.shape[2]
+    var copies = [hidden: builder.graph.addInput("hidden", TensorType(.f32, [1, Dim("rows"), width]))]
+    func copy(_ value: ValueID) throws -> ValueID {
+      if let copy = copies[value] { return copy }
+      if let name = block.graph.constantName(of: value) {
+        return builder.graph.addConstant(
+          name, block.graph[value].type, content: block.graph[value].content)
+      }
+      let node = block.graph[block.graph.producer(of: value)!]
+      let operands = try node.operands.map { try $0.map(copy) }
+      let result = try builder.add(node.operation, operands, node.attributes)[0]!
+      copies[value] = result
+      return result
+    }
+    builder.graph.outputs = [("logits", try copy(logits))]
+    module.functions.append(Module.Function("head", builder.graph, bounds: ["rows": 16]))
+    module.constants = builder.constants
+  }
+}
+
+extension CompiledPlan {
+  /// A model with a noisy head beside the dense one, in f32.
+  ///
+  /// - Parameter context: tokens that fit.
+  convenience init(_ model: String, _ head: NoisyHead, context: Int = 512) throws {
+    var options = ConversionOptions(model: model)
+    options.weights = .f32
+    options.maxContext = context
+    var module = try Conversion(options).run().module
+    try head.add(to: &module)
+    let path = FileManager.default.temporaryDirectory.appending(path: "tandem-\(UUID().uuidString).plan").path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let result = try Planner(module).plan()
+    var program = result.program
+    program.model = [
+      Entry("context", "\(context)"), Entry("head", "hire"), Entry("exact", head.exactness),
+      Entry("head_k", "\(head.count)"),
+    ]
+    let writer = try PlanWriter(path: path)
+    program.weights = try writer.writeWeights(result.weights)
+    let tokenizer = URL(fileURLWithPath: model).deletingLastPathComponent().appending(path: "tokenizer.json")
+    if let data = try? Data(contentsOf: tokenizer) {
+      try writer.writeTokenizer(try Tokenizer(compiling: data).serialized())
+    }
+    try writer.finish(program)
+    try self.init(plan: path)
+  }
+}
