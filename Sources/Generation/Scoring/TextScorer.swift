@@ -16,6 +16,10 @@ import Tokenization
 ///     perplexity = exp(mean of -log p(token))
 ///
 /// With a reference, the divergence KL(reference || plan) and how often both find the same token most likely.
+///
+/// Of a HiRE head the candidates are scored, with the normalizer's estimate (see ``CandidateRow`` for what probability
+/// and divergence mean then). A plan that is its own reference is compared with its dense head, on the same hidden
+/// states.
 public struct TextScorer {
   public struct Options: Sendable {
     /// Tokens per window, the prefix not counted.
@@ -24,6 +28,8 @@ public struct TextScorer {
     public var limit: Int?
     /// Tokens per run, whose logits are in memory together.
     public var rows = 64
+    /// Of a HiRE head: the numbers of likeliest tokens of the reference that are looked for among candidates.
+    public var recallCounts = [1, 10, 64]
 
     public init() {}
   }
@@ -35,6 +41,10 @@ public struct TextScorer {
     public internal(set) var divergence: RunningMean?
     /// 1 where reference and plan agree on the most likely token.
     public internal(set) var agreement: RunningMean?
+    /// Of a HiRE head with a reference, by the number of likeliest tokens: the share of them that are candidates.
+    public internal(set) var recall: [(count: Int, share: RunningMean)] = []
+    /// Of a HiRE head with a reference: the estimate of the log normalizer minus what it is.
+    public internal(set) var normalizerError: RunningMean?
 
     public var perplexity: Double { exp(loss.mean) }
     /// First order: the perplexity times the standard error of the mean loss.
@@ -44,13 +54,20 @@ public struct TextScorer {
   private let generator: TextGenerator
   private let reference: TextGenerator?
   private let pool: ThreadPool
+  /// The dense head beside the candidates that are scored; nil where dense logits are.
+  private let denseHead: DenseHead?
 
-  /// - Parameter reference: a plan with the same tokenizer.
+  /// - Parameters:
+  ///   - generator: its candidates are scored if it was made for a HiRE head.
+  ///   - reference: a plan with the same tokenizer, or the same object.
   public init(_ generator: TextGenerator, against reference: TextGenerator? = nil, pool: ThreadPool) {
     self.generator = generator
     self.reference = reference
     self.pool = pool
+    denseHead = generator.decoder.denseHead
   }
+
+  private var isOwnReference: Bool { reference === generator }
 
   /// Scores a text.
   ///
@@ -64,7 +81,13 @@ public struct TextScorer {
     if let limit = options.limit { tokens = Array(tokens.prefix(limit)) }
     guard tokens.count + prefix.count > 1 else { throw .emptyText(generator.plan.path) }
     var score = Score()
-    if reference != nil { (score.divergence, score.agreement) = (RunningMean(), RunningMean()) }
+    if reference != nil {
+      (score.divergence, score.agreement) = (RunningMean(), RunningMean())
+      if denseHead != nil {
+        score.normalizerError = RunningMean()
+        score.recall = options.recallCounts.map { ($0, RunningMean()) }
+      }
+    }
     for start in stride(from: 0, to: tokens.count, by: options.window) {
       let window = prefix + tokens[start..<min(start + options.window, tokens.count)]
       let isGoingOn = try scoreWindow(window, prefix: prefix.count, options, &score) {
@@ -78,7 +101,7 @@ public struct TextScorer {
   private func scoreWindow(
     _ window: [TokenID], prefix: Int, _ options: Options, _ score: inout Score, _ progress: (Double) -> Bool
   ) throws(GenerationError) -> Bool {
-    for generator in [generator, reference].compactMap({ $0 }) {
+    for generator in [generator, isOwnReference ? nil : reference].compactMap({ $0 }) {
       guard window.count <= generator.context else {
         throw .promptTooLong(generator.plan.path, window.count, context: generator.context)
       }
@@ -86,58 +109,88 @@ public struct TextScorer {
     }
     // Logits of row i say what token i + 1 is.
     let inputs = window.dropLast()
-    let rows = generator.decoder.limit(options.rows)
+    let decoder = generator.decoder
+    let rows = denseHead == nil ? decoder.limit(options.rows) : min(options.rows, decoder.candidateLimit)
     for start in stride(from: 0, to: inputs.count, by: rows) {
       let end = min(start + rows, inputs.count)
-      for decoder in [generator.decoder, reference?.decoder].compactMap({ $0 }) {
-        try decoder.feed(inputs[start..<end], .all)
-      }
+      try decoder.feed(inputs[start..<end], denseHead == nil ? .all : .candidates)
+      if !isOwnReference { try reference?.decoder.feed(inputs[start..<end], .all) }
       let scored = (start..<end).filter { $0 + 1 >= max(prefix, 1) }
-      let lendsMany = [generator, reference].allSatisfy { $0?.decoder.lendsManyLogits ?? true }
-      for (index, row) in try self.rows(scored, of: window, feedEnd: end, together: lendsMany).enumerated() {
-        guard row.loss.isFinite else {
-          throw .notANumber(token: Int(window[scored[index] + 1]), position: scored[index] + 1)
+      for piece in pieces(scored) {
+        let rows = try self.rows(piece, of: window, feedEnd: end, options)
+        for (position, row) in zip(piece, rows) {
+          guard row.loss.isFinite else {
+            throw .notANumber(token: Int(window[position + 1]), position: position + 1)
+          }
+          score.add(row)
         }
-        score.loss.add(row.loss)
-        if let divergence = row.divergence { score.divergence?.add(divergence) }
-        if let agrees = row.agrees { score.agreement?.add(agrees ? 1 : 0) }
       }
       if !progress(Double(end)) { return false }
     }
     return true
   }
 
+  /// Positions whose logits can be held together: one by one where logits are converted, as many as the dense head
+  /// takes where it computes them.
+  private func pieces(_ positions: [Int]) -> [[Int]] {
+    var largest = positions.count
+    if denseHead == nil, !generator.decoder.lendsManyLogits { largest = 1 }
+    if let reference, !isOwnReference, !reference.decoder.lendsManyLogits { largest = 1 }
+    if isOwnReference, let denseHead { largest = min(largest, denseHead.capacity) }
+    return stride(from: 0, to: positions.count, by: max(1, largest)).map {
+      Array(positions[$0..<min($0 + largest, positions.count)])
+    }
+  }
+
   // MARK: Rows
 
-  private struct Row {
+  struct Row {
     var loss = 0.0
     var divergence: Double?
     var agrees: Bool?
+    var normalizerError: Double?
+    var recall: [Double] = []
   }
 
-  private func rows(_ positions: [Int], of window: [TokenID], feedEnd: Int, together: Bool)
+  /// What a plan says of a token: the logits of all tokens, or of candidates.
+  private enum Prediction {
+    case dense(UnsafeBufferPointer<Float>)
+    case candidates(SparseLogits)
+  }
+
+  private func rows(_ positions: [Int], of window: [TokenID], feedEnd: Int, _ options: Options)
     throws(GenerationError) -> [Row]
   {
-    if !together, positions.count > 1 {
-      var rows: [Row] = []
-      for position in positions {
-        rows += try self.rows([position], of: window, feedEnd: feedEnd, together: false)
-      }
-      return rows
+    let decoder = generator.decoder
+    if isOwnReference, let denseHead {
+      denseHead.removeAll()
+      for position in positions { denseHead.keep(decoder.hiddenState(back: feedEnd - 1 - position)) }
+      try denseHead.run()
     }
-    var pairs: [(plan: UnsafeBufferPointer<Float>, reference: UnsafeBufferPointer<Float>?)] = []
-    for position in positions {
+    var pairs: [(plan: Prediction, reference: UnsafeBufferPointer<Float>?)] = []
+    var count = 0
+    for (index, position) in positions.enumerated() {
       let back = feedEnd - 1 - position
-      let logits = try generator.decoder.logits(back: back)
-      let other = try reference.map { reference throws(GenerationError) in
-        try reference.decoder.logits(back: back)
+      let plan: Prediction
+      if let denseHead {
+        plan = .candidates(decoder.candidates(back: back))
+        count = denseHead.vocabularyCount
+      } else {
+        let logits = try decoder.logits(back: back)
+        plan = .dense(logits)
+        count = logits.count
       }
-      if let other, other.count != logits.count {
-        throw .differentVocabularies(generator.plan.path, logits.count, other.count)
+      var other: UnsafeBufferPointer<Float>?
+      if let denseHead, isOwnReference {
+        other = denseHead.logits(index)
+      } else if let reference {
+        other = try reference.decoder.logits(back: back)
       }
-      pairs.append((logits, other))
+      if let other, other.count != count {
+        throw .differentVocabularies(generator.plan.path, count, other.count)
+      }
+      pairs.append((plan, other))
     }
-    guard let count = pairs.first?.plan.count else { return [] }
     var rows = [Row](repeating: Row(), count: pairs.count)
     let width = reference == nil ? count : 2 * count
     // One stripe of scratch per task; a task takes every n-th row.
@@ -149,15 +202,46 @@ public struct TextScorer {
       pool.forEach(tasks) { task in
         for index in stride(from: task, to: pairs.count, by: tasks) {
           let memory = scratch + task * width
-          let plan = LogSoftmaxRow(pairs[index].plan, weights: memory)
-          rows[index].loss = -Double(plan[Int(window[positions[index] + 1])])
-          guard let other = pairs[index].reference else { continue }
-          let reference = LogSoftmaxRow(other, weights: memory + count)
-          rows[index].divergence = reference.divergence(to: plan)
-          rows[index].agrees = reference.argmax == plan.argmax
+          let token = Int(window[positions[index] + 1])
+          let other = pairs[index].reference.map { LogSoftmaxRow($0, weights: memory + count) }
+          switch pairs[index].plan {
+          case .dense(let logits):
+            rows[index] = Row(LogSoftmaxRow(logits, weights: memory), token, other)
+          case .candidates(let candidates):
+            let row = CandidateRow(candidates, vocabularyCount: count)
+            rows[index] = Row(row, token, other)
+            if let logits = pairs[index].reference {
+              rows[index].recall = row.recall(options.recallCounts, of: logits)
+            }
+          }
         }
       }
     }
     return rows
+  }
+}
+
+extension TextScorer.Row {
+  fileprivate init(_ row: LogSoftmaxRow, _ token: Int, _ reference: LogSoftmaxRow?) {
+    loss = -Double(row[token])
+    divergence = reference.map { $0.divergence(to: row) }
+    agrees = reference.map { $0.argmax == row.argmax }
+  }
+
+  fileprivate init(_ row: CandidateRow, _ token: Int, _ reference: LogSoftmaxRow?) {
+    loss = row.loss(token)
+    divergence = reference.map { row.divergence(from: $0) }
+    agrees = reference.map { $0.argmax == row.argmax }
+    normalizerError = reference.map { row.normalizerError($0) }
+  }
+}
+
+extension TextScorer.Score {
+  fileprivate mutating func add(_ row: TextScorer.Row) {
+    loss.add(row.loss)
+    if let value = row.divergence { divergence?.add(value) }
+    if let agrees = row.agrees { agreement?.add(agrees ? 1 : 0) }
+    if let value = row.normalizerError { normalizerError?.add(value) }
+    for (index, share) in row.recall.enumerated() { recall[index].share.add(share) }
   }
 }

@@ -14,8 +14,15 @@ struct Eval: ParsableCommand {
       scored. With --against, also the mean KL divergence from that plan and how often the most likely token is the \
       same. Numbers stand with their standard error.
 
+      With --head hire, candidates are scored with the estimate of the normalizer, and all other tokens are one \
+      event: its probability q(tail) is 1 - sum of exp(logit - estimate) over the candidates, at least 2^-24, of \
+      which a token has an equal share. With --against, which may be the same plan for its dense head, KL is the \
+      sum of p log(p / q) over the candidates and the tail, p(tail) being 1 - sum of p over the candidates; recall \
+      is the share of the likeliest tokens that are candidates.
+
         tandem eval model.plan --text book.txt --tokens 16368
         tandem eval small.plan --text book.txt --against dense.plan --json
+        tandem eval model.plan --text book.txt --head hire --against model.plan
       """)
 
   @Argument(help: "A plan of a decoder with a tokenizer.", completion: .file(extensions: ["plan"]))
@@ -36,14 +43,28 @@ struct Eval: ParsableCommand {
     help: ArgumentHelp("Tokens per window; by default 1023, or what the context holds.", valueName: "count"))
   var window: Int?
 
+  @Option(help: "The head to score; HiRE candidates are compared with --against.")
+  var head = HeadMode.Kind.dense
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      With --head hire and --against: how many of the likeliest tokens to look for among candidates; by default \
+      as converted, or 64.
+      """, valueName: "count"))
+  var headK: Int?
+
   @OptionGroup var threads: ThreadArguments
 
   @Flag(help: "Print one JSON object.")
   var json = false
 
   func validate() throws {
-    for (name, count) in [("--tokens", tokens), ("--window", window)] {
+    for (name, count) in [("--tokens", tokens), ("--window", window), ("--head-k", headK)] {
       if let count, count < 1 { throw ValidationError("\(name) is \(count), accepted are 1 and more") }
+    }
+    if headK != nil, head == .dense || against == nil {
+      throw ValidationError("--head-k needs --head hire and --against")
     }
   }
 
@@ -51,16 +72,29 @@ struct Eval: ParsableCommand {
     struct Estimate: Encodable {
       let mean: Double
       let standardError: Double
+      /// With 95 % confidence.
+      let low: Double
+      let high: Double
 
-      init(_ mean: RunningMean) { (self.mean, standardError) = (mean.mean, mean.standardError) }
+      /// - Parameter isShare: whether the numbers lie in 0...1.
+      init(_ mean: RunningMean, isShare: Bool = false) {
+        (self.mean, standardError) = (mean.mean, mean.standardError)
+        let interval = isShare ? mean.shareInterval : mean.interval
+        (low, high) = (interval.lowerBound, interval.upperBound)
+      }
     }
     let plan: String
+    let head: String
     let tokens: Int
     let perplexity: Double
     let perplexityStandardError: Double
     let against: String?
     let meanKl: Estimate?
     let top1Agreement: Estimate?
+    /// By the number of likeliest tokens.
+    let headRecall: [String: Estimate]?
+    let normalizerError: Estimate?
+    let normalizerStandardDeviation: Double?
     let tokensPerSecond: Double
   }
 
@@ -70,13 +104,19 @@ struct Eval: ParsableCommand {
       throw CommandError("'\(text)': is no UTF-8 text")
     }
     let pool = threads.pool()
-    let generator = try TextGenerator(try PlanFile(path: plan), pool: pool)
-    let reference = try against.map { try TextGenerator(try PlanFile(path: $0), pool: pool) }
+    let generator = try TextGenerator(try PlanFile(path: plan), pool: pool, head: head)
+    // Beside its candidates, a plan's own dense head needs no second run.
+    let reference = try against.map { path in
+      head == .hire && Self.isSame(path, plan)
+        ? generator : try TextGenerator(try PlanFile(path: path), pool: pool, head: .dense)
+    }
     var options = TextScorer.Options()
     // A window and its prefix fit the smaller context.
     let context = min(generator.context, reference?.context ?? .max)
     options.window = window ?? max(1, min(options.window, context - 1))
     options.limit = tokens
+    let largest = try headK ?? generator.plan.headCount() ?? 64
+    options.recallCounts = Set([1, 10, largest].filter { $0 <= largest }).sorted()
     Interruption.catchFirst()
     var bar = ProgressBar()
     let start = ContinuousClock.now
@@ -87,11 +127,22 @@ struct Eval: ParsableCommand {
     bar.clear()
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     let report = Report(
-      plan: plan, tokens: score.loss.count, perplexity: score.perplexity,
+      plan: plan, head: head.rawValue, tokens: score.loss.count, perplexity: score.perplexity,
       perplexityStandardError: score.perplexityError, against: against,
       meanKl: score.divergence.map { .init($0) },
-      top1Agreement: score.agreement.map { .init($0) }, tokensPerSecond: Double(score.loss.count) / seconds)
+      top1Agreement: score.agreement.map { .init($0, isShare: true) },
+      headRecall: score.recall.isEmpty
+        ? nil
+        : Dictionary(
+          uniqueKeysWithValues: score.recall.map { ("\($0.count)", .init($0.share, isShare: true)) }),
+      normalizerError: score.normalizerError.map { .init($0) },
+      normalizerStandardDeviation: score.normalizerError?.standardDeviation,
+      tokensPerSecond: Double(score.loss.count) / seconds)
     try StandardStream.output.write(json ? try JSONText.encode(report) : text(report))
+  }
+
+  private static func isSame(_ a: String, _ b: String) -> Bool {
+    URL(filePath: a).resolvingSymlinksInPath().path == URL(filePath: b).resolvingSymlinksInPath().path
   }
 
   private func text(_ report: Report) -> String {
@@ -107,6 +158,17 @@ struct Eval: ParsableCommand {
       lines.append(
         String(
           format: "top-1 agreement  %10.3f +- %.3f %%", agreement.mean * 100, agreement.standardError * 100))
+    }
+    for (count, recall) in (report.headRecall ?? [:]).sorted(by: { Int($0.key)! < Int($1.key)! }) {
+      let label = "recall of top \(count)".padding(toLength: 16, withPad: " ", startingAt: 0)
+      lines.append(
+        String(format: "%@ %10.3f +- %.3f %%", label, recall.mean * 100, recall.standardError * 100))
+    }
+    if let error = report.normalizerError, let deviation = report.normalizerStandardDeviation {
+      lines.append(
+        String(
+          format: "normalizer error %10.6f +- %.6f nats, standard deviation %.6f", error.mean,
+          error.standardError, deviation))
     }
     return lines.joined(separator: "\n") + "\n"
   }
