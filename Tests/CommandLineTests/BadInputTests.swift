@@ -68,6 +68,18 @@ import Testing
       "'\(plan)' holds no tokenizer, which a prompt needs; convert again with --tokenizer tokenizer.json")
   }
 
+  @Test func missingHireHead() throws {
+    let plan = try SmallModel.plan.get()
+    let text = Scratch.file("text.txt", Data("some words".utf8))
+    func message(_ option: String) -> String {
+      "'\(plan)' has no HiRE head, which \(option) needs; convert again with --head hire"
+    }
+    try expect(["run", plan, "--prompt", "a", "--head", "hire"], message("--head hire"))
+    try expect(["run", plan, "--prompt", "a", "--exact", "none"], message("--exact"))
+    try expect(["eval", plan, "--text", text, "--head", "hire"], message("--head hire"))
+    try expect(["bench", plan, "--head", "hire"], message("--head hire"))
+  }
+
   @Test func prompts() throws {
     let plan = try SmallModel.plan.get()
     let long = String(repeating: "word ", count: 100)

@@ -19,6 +19,7 @@ import Testing
     #expect(report["text"] as? String == " is a simple way to create a new SMTP")
     #expect((report["generated_ids"] as? [Int])?.count == 9)
     #expect((report["prompt_ids"] as? [Int])?.first == 0)
+    #expect(report["head"] as? String == "dense" && report["verified_passes"] == nil)
     for key in ["load_ms", "prefill_tokens_per_second", "decode_tokens_per_second", "peak_rss_bytes"] {
       #expect((report[key] as? Double ?? 0) > 0, "\(key)")
     }
@@ -60,6 +61,14 @@ import Testing
     // The last token drawn is not fed any more.
     #expect((report["generated_ids"] as? [Int])?.count == 64 - prompt + 1)
     #expect(report["ending"] as? String == "context_full")
+  }
+
+  @Test func bannedTokensDoNotAppear() throws {
+    let plan = try SmallModel.plan.get()
+    let arguments = ["run", plan, "--prompt", "The SMTP server", "-n", "6", "--json"]
+    let tokens = try #require(json(arguments)["generated_ids"] as? [Int])
+    let others = try #require(json(arguments + ["--ban-token", "\(tokens[2])"])["generated_ids"] as? [Int])
+    #expect(others.prefix(2) == tokens.prefix(2) && !others.contains(tokens[2]))
   }
 
   @Test func seedAndThreads() throws {

@@ -69,6 +69,15 @@ import Testing
       ["convert", "a.onnx", "-o", "a.plan", "--stop-after-patch=-1"],
       "the number of the last patch is -1, accepted are 0 and more"
     ),
+    (
+      ["run", "a.plan", "--prompt", "a", "--head", "dense", "--exact", "deferred"],
+      "--exact is 'deferred', which is for --head hire; the dense head misses nothing"
+    ),
+    (
+      ["run", "a.plan", "--input", "a=b", "--output", "o", "--head", "hire"],
+      "--head, --exact and --provisional need --prompt or --prompt-file"
+    ),
+    (["eval", "a.plan", "--text", "a", "--head-k", "5"], "--head-k needs --head hire and --against"),
     (["bench", "a.plan", "-r", "0"], "-r is 0, accepted are 1 and more"),
   ])
   func wrongUsage(_ arguments: [String], _ message: String) throws {

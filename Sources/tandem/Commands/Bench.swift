@@ -29,6 +29,8 @@ struct Bench: ParsableCommand {
   @Option(name: .short, help: ArgumentHelp("Rounds of each test.", valueName: "count"))
   var r = 5
 
+  @OptionGroup(title: "Head") var head: HeadArguments
+
   @OptionGroup var threads: ThreadArguments
 
   @Flag(help: "Print one JSON object.")
@@ -79,7 +81,8 @@ struct Bench: ParsableCommand {
     let start = ContinuousClock.now
     let file = try PlanFile(path: plan)
     let pool = threads.pool()
-    let decoder = try Decoder(file, pool: pool)
+    let mode = try head.mode(of: file)
+    let decoder = try Decoder(file, pool: pool, head: mode.kind)
     let context = try file.contextLength()
     let loadSeconds = (ContinuousClock.now - start) / .seconds(1)
     for (option, count) in [("-p", p), ("-n", n)] where count >= context {
@@ -109,6 +112,7 @@ struct Bench: ParsableCommand {
     let generator = TokenGenerator(decoder, context: context + 1)
     var options = TokenGenerator.Options()
     options.maxTokens = tokens
+    options.exactness = head.exact
     let vocabulary = decoder.vocabularyCount ?? 2
     // Any tokens do: what a dense model computes does not depend on them.
     let ids = (0..<prompt).map { TokenID(($0 &* 7919 + 1) % vocabulary) }

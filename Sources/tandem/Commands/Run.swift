@@ -34,6 +34,11 @@ struct Run: ParsableCommand {
 
   @OptionGroup(title: "Sampling") var sampling: SamplingArguments
 
+  @OptionGroup(title: "Head") var head: HeadArguments
+
+  @Flag(help: "On a terminal, show text dimmed that --exact deferred has not verified yet.")
+  var provisional = false
+
   @Option(
     parsing: .unconditionalSingleValue,
     help: ArgumentHelp("End before this string; may be given several times.", valueName: "text"))
@@ -76,6 +81,9 @@ struct Run: ParsableCommand {
     if !input.isEmpty, output == nil { throw ValidationError("--input needs --output DIR") }
     for argument in input where !argument.contains("=") {
       throw ValidationError("--input is '\(argument)', accepted is NAME=FILE.npy")
+    }
+    if !input.isEmpty, head.head != nil || head.exact != nil || provisional {
+      throw ValidationError("--head, --exact and --provisional need --prompt or --prompt-file")
     }
     if stop.contains("") { throw ValidationError("--stop is empty, accepted is a string") }
   }

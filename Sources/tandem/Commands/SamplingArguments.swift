@@ -29,6 +29,11 @@ struct SamplingArguments: ParsableArguments {
     help: ArgumentHelp("Make tokens that occurred less likely; 1 means no change.", valueName: "r"))
   var repetitionPenalty: Float = 1
 
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp("Never draw this token; may be given several times.", valueName: "id"))
+  var banToken: [Int32] = []
+
   @Option(parsing: .unconditional, help: ArgumentHelp("Equal seeds give equal text.", valueName: "n"))
   var seed: UInt64 = 0
 
@@ -39,6 +44,7 @@ struct SamplingArguments: ParsableArguments {
     options.topP = topP
     options.minP = minP
     options.repetitionPenalty = repetitionPenalty
+    options.bannedTokens = Set(banToken)
     options.seed = seed
     return options
   }

@@ -13,6 +13,12 @@ struct TextRun {
     let text: String
     let ending: String
     let threads: Int
+    let head: String
+    let exact: String?
+    let verifiedPasses: Int?
+    let mismatches: Int?
+    let discardedTokens: Int?
+    let denseFallbacks: Int?
     let loadMs: Double
     let prefillMs: Double
     let prefillTokensPerSecond: Double
@@ -44,30 +50,43 @@ struct TextRun {
     let start = ContinuousClock.now
     let prompt = try self.prompt()
     let pool = arguments.threads.pool()
-    let generator = try TextGenerator(try PlanFile(path: arguments.plan), pool: pool)
+    let plan = try PlanFile(path: arguments.plan)
+    let mode = try arguments.head.mode(of: plan)
+    let generator = try TextGenerator(plan, pool: pool, head: mode.kind)
     let loadSeconds = (ContinuousClock.now - start) / .seconds(1)
 
     Interruption.catchFirst()
     var bar = ProgressBar()
     var failure: (any Error)?
     var endsLine = true
+    var tentative = TentativeLine()
+    func attempt(_ body: () throws -> Void) {
+      guard failure == nil else { return }
+      do { try body() } catch { failure = error }
+    }
+    let isProvisional = arguments.provisional && !arguments.json && StandardStream.output.isTerminal
     let output = try generator.generate(
       prompt, options, isCancelled: { Interruption.isRequested || failure != nil },
-      onPrefill: { bar.update("reading the prompt", Double($0) / Double($1)) }
+      onPrefill: { bar.update("reading the prompt", Double($0) / Double($1)) },
+      onTentative: isProvisional ? { text in attempt { try tentative.show(text) } } : nil
     ) { piece in
       bar.clear()
-      guard !arguments.json, failure == nil else { return }
+      guard !arguments.json else { return }
       endsLine = piece.unicodeScalars.last == "\n"
-      do { try StandardStream.output.write(piece) } catch { failure = error }
+      attempt {
+        try tentative.clear()
+        try StandardStream.output.write(piece)
+      }
     }
     bar.clear()
+    attempt { try tentative.clear() }
     if let failure { throw failure }
     if arguments.json {
-      try StandardStream.output.write(try JSONText.encode(report(output, pool, loadSeconds)))
+      try StandardStream.output.write(try JSONText.encode(report(output, mode, pool, loadSeconds)))
     } else if !endsLine {
       try StandardStream.output.write("\n")
     }
-    if arguments.stats || output.ending == .cancelled { try printStatistics(output, loadSeconds) }
+    if arguments.stats || output.ending == .cancelled { try printStatistics(output, mode, loadSeconds) }
   }
 
   // MARK: Input
@@ -103,6 +122,7 @@ struct TextRun {
     var options = TextGenerator.Options()
     options.tokens.maxTokens = arguments.maxTokens
     options.tokens.sampling = arguments.sampling.options
+    options.tokens.exactness = arguments.head.exact
     options.addsSpecialTokens = !arguments.noBos
     options.ignoresEndOfText = arguments.ignoreEos
     options.stopStrings = arguments.stop
@@ -111,17 +131,27 @@ struct TextRun {
 
   // MARK: Reports
 
-  private func report(_ output: TextGenerator.Output, _ pool: ThreadPool, _ loadSeconds: Double) -> Report {
+  private func report(
+    _ output: TextGenerator.Output, _ mode: HeadMode, _ pool: ThreadPool, _ loadSeconds: Double
+  ) -> Report {
     let statistics = output.statistics
+    let isHire = mode.kind == .hire
     return Report(
       promptIds: output.promptTokens, generatedIds: output.tokens, text: output.text,
-      ending: output.ending.rawValue, threads: pool.threadCount, loadMs: loadSeconds * 1000,
+      ending: output.ending.rawValue, threads: pool.threadCount, head: mode.kind.rawValue,
+      exact: isHire ? mode.exactness.rawValue : nil,
+      verifiedPasses: isHire ? statistics.verifiedPasses : nil,
+      mismatches: isHire ? statistics.mismatches : nil,
+      discardedTokens: isHire ? statistics.discardedTokens : nil,
+      denseFallbacks: isHire ? statistics.denseFallbacks : nil,
+      loadMs: loadSeconds * 1000,
       prefillMs: statistics.prefillSeconds * 1000, prefillTokensPerSecond: statistics.prefillTokensPerSecond,
       decodeMs: statistics.decodeSeconds * 1000, decodeTokensPerSecond: statistics.decodeTokensPerSecond,
       tokenMs: Latencies(statistics), peakRssBytes: ProcessMemory.peakByteCount)
   }
 
-  private func printStatistics(_ output: TextGenerator.Output, _ loadSeconds: Double) throws {
+  private func printStatistics(_ output: TextGenerator.Output, _ mode: HeadMode, _ loadSeconds: Double) throws
+  {
     let statistics = output.statistics
     func milliseconds(_ seconds: Double) -> String { String(format: "%.1f ms", seconds * 1000) }
     func line(_ label: String, _ tokens: Int, _ seconds: Double, _ rate: Double) -> String {
@@ -135,6 +165,14 @@ struct TextRun {
     let latencies = [50.0, 95, 99, 100].map { milliseconds(statistics.tokenSeconds(percentile: $0)) }
     text +=
       "token    median \(latencies[0]), p95 \(latencies[1]), p99 \(latencies[2]), slowest \(latencies[3])\n"
+    if mode.kind == .hire {
+      text += "head     hire, exact \(mode.exactness.rawValue): "
+      if mode.exactness == .deferred {
+        text += "verified \(statistics.verifiedPasses) times, \(statistics.mismatches) tokens replaced, "
+        text += "\(statistics.discardedTokens) drawn in vain, "
+      }
+      text += "\(statistics.denseFallbacks) drawn by the dense head\n"
+    }
     text += String(
       format: "memory   %.1f MB at most; ended by %@\n", Double(ProcessMemory.peakByteCount) / 1e6,
       output.ending.rawValue.replacingOccurrences(of: "_", with: " "))
