@@ -7,6 +7,8 @@ public struct MachineDescription: Sendable {
   public let processorName: String
   /// Processors that this process may run on.
   public let processorCount: Int
+  /// Bytes of the last-level cache that one core has a share in; 0 when the system does not tell.
+  public let cacheByteCount: Int
   public let features: CPUFeatures
   /// Instruction sets with kernels that run here, the widest last.
   public let instructionSets: [String]
@@ -25,11 +27,24 @@ public struct MachineDescription: Sendable {
     let bytes = name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
     processorName = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespaces)
     processorCount = ck_processor_count()
+    cacheByteCount = Self.readCacheByteCount()
     features = .current
     instructionSets = InstructionSet.available.map(\.name)
     forcedInstructionSet = (try? InstructionSet.forced())?.name
     kernels = MicroKernel.families.map { ($0, MicroKernel.best($0).name) }
     openBLAS = OpenBLAS.shared.map { ($0.coreName, $0.reason) }
+  }
+
+  /// The largest cache of the first core, as Linux tells in lines such as `32768K`.
+  private static func readCacheByteCount() -> Int {
+    let folder = "/sys/devices/system/cpu/cpu0/cache"
+    let sizes = (0..<8).compactMap { level -> Int? in
+      guard let text = try? String(contentsOfFile: "\(folder)/index\(level)/size", encoding: .utf8),
+        let found = text.firstMatch(of: /^(\d+)([KM])/), let count = Int(found.1)
+      else { return nil }
+      return count << (found.2 == "K" ? 10 : 20)
+    }
+    return sizes.max() ?? 0
   }
 
   /// Bytes per second at which threads together read main memory: the best of a few passes.
