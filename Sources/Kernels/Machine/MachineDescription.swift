@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+public import Tensors
 
 /// What this machine is and what kernels were chosen for it.
 public struct MachineDescription: Sendable {
@@ -24,6 +25,11 @@ public struct MachineDescription: Sendable {
     features = .current
     kernels = MicroKernel.families.map { ($0, MicroKernel.best($0).name) }
     openBLAS = OpenBLAS.shared.map { ($0.coreName, $0.reason) }
+  }
+
+  /// Operations per second of products with weights in a format, in cache.
+  public static func dotProductPeak(_ format: BlockFormat, threadCount: Int) -> Double {
+    DotProductPeak(format, threadCount: threadCount).measure(ThreadPool(threadCount: threadCount))
   }
 
   /// Bytes per second at which threads together read main memory: the best of a few passes.
