@@ -36,8 +36,6 @@ public struct MachineDescription: Sendable {
   ///
   /// - Parameter byteCount: what is read per pass; several times the last-level cache.
   public static func readBandwidth(threadCount: Int, passes: Int = 4, byteCount: Int = 512 << 20) -> Double {
-    let pool = ThreadPool(threadCount: threadCount)
-    let probe = ReadBandwidth(byteCount: byteCount)
-    return (0..<passes).map { _ in probe.measure(pool) }.max() ?? 0
+    ReadBandwidth(byteCount: byteCount).best(of: passes, ThreadPool(threadCount: threadCount))
   }
 }

@@ -23,7 +23,8 @@ struct Hardware: ParsableCommand {
 
   func run() throws {
     let machine = MachineDescription.current
-    let report = HardwareReport(machine, threadCounts: Self.threadCounts(to: threads.threads ?? machine.processorCount))
+    let report = HardwareReport(
+      machine, threadCounts: Self.threadCounts(to: threads.threads ?? machine.processorCount))
     try StandardStream.output.write(json ? try JSONText.encode(report) : report.text)
   }
 
@@ -104,7 +105,9 @@ private struct HardwareReport: Encodable {
     let counts = Set(peaks.map(\.threads)).sorted()
     var rows = [["products in cache, GOP/s"] + counts.map { "\($0) \($0 == 1 ? "thread" : "threads")" }]
     for format in BlockFormat.allCases.reversed() {
-      let rates = peaks.filter { $0.format == format.rawValue }.map { String(format: "%.0f", $0.gopsPerSecond) }
+      let rates = peaks.filter { $0.format == format.rawValue }.map {
+        String(format: "%.1f", $0.gopsPerSecond)
+      }
       rows.append([format.rawValue] + rates)
     }
     return TextTable(rows: rows, alignments: [.left] + counts.map { _ in .right }).text
