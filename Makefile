@@ -23,7 +23,11 @@ NODE_TESTS := $(CACHE)/node-tests
 # Where the tests look for the ONNX backend tests.
 export TANDEM_NODE_TESTS := $(CURDIR)/$(NODE_TESTS)
 
-.PHONY: run build setup venv gemma gemma-exports verify test conformance zoo-matrix bench proto format lint clean help
+PEERS = $(PYTHON) Benchmarks/bench_peers.py --tandem $(TANDEM) --cache $(CACHE) --gemma $(GEMMA) --rounds $(or $(ROUNDS),5)
+# What other exporters made of it, as far as it is here.
+EXPORTS = $(foreach name,dynamo23 optimum,$(if $(wildcard $(GEMMA)-exports/$(name)/model.onnx),$(name)))
+
+.PHONY: run build setup venv gemma gemma-exports verify test conformance zoo-matrix bench bench-peers bench-1b proto format lint clean help
 
 run: ## The main job: fetch and export Gemma 3 270M once, compile it once, write text. PROMPT="..." TOKENS=64
 run: setup build
@@ -75,11 +79,19 @@ zoo-matrix: ## What is recognized in the exports of every family and exporter, a
 zoo-matrix: setup build
 	@python3 Tests/Fixtures/zoo/matrix.py --tandem $(TANDEM) $(wildcard $(CACHE)/gemma-3-270m-exports)
 
-bench: ## For numbers: prefill and decoding beside ONNX Runtime, in turns, on the same and on filled exports. ROUNDS=5
+bench: ## For numbers: prefill and decoding in f32 beside ONNX Runtime, in turns, on the same and on filled exports. ROUNDS=5
 bench: setup build gemma $(CACHE)/venv/.check
-	@make -s MODEL=$(GEMMA) $(CACHE)/gemma-3-270m.f32.plan
-	$(PYTHON) Benchmarks/tandem_vs_ort.py --tandem $(TANDEM) --rounds $(or $(ROUNDS),5) \
-	  $(CACHE)/gemma-3-270m.f32.plan $(GEMMA)/model.onnx $(foreach name,dynamo23 optimum,$(wildcard $(CACHE)/gemma-3-270m-exports/$(name)/model.onnx))
+	@$(PEERS) --only tandem-f32,ort $(foreach name,$(EXPORTS),--export $(name)=$(GEMMA)-exports/$(name)/model.onnx)
+
+bench-peers: ## The table of engines: llama.cpp, ONNX Runtime, its genai, OpenVINO; installs them into .cache. ROUNDS=5 TEXT=FILE
+bench-peers: setup build gemma $(CACHE)/venv/.check
+	@$(PEERS) $(if $(TEXT),--text "$(TEXT)")
+
+bench-1b: ## How speed grows with size: a model of Llama 1B's shape with random weights, 7 GB in .cache. WEIGHTS=auto
+bench-1b: setup build venv
+	@[ -f $(CACHE)/llama-1b/model.onnx ] || $(PYTHON) graphs/llama-1b/export.py $(CACHE)/llama-1b
+	$(PYTHON) Benchmarks/convert_and_bench.py $(CACHE)/llama-1b/model.onnx $(CACHE)/llama-1b.plan --tandem $(TANDEM) \
+	  --weights $(or $(WEIGHTS),auto) -- -p 64 -n 32 -r 3
 
 proto: ## After a change to a .proto file: the C code in CONNX and CPlan (needs protobuf-c-compiler).
 	@command -v protoc-c > /dev/null || { echo "proto: no protoc-c; apt-get install protobuf-c-compiler" >&2; exit 1; }
@@ -99,7 +111,7 @@ clean: ## To start over: removes builds and plans; keeps the fetched model (remo
 	@rm -rf .build $(CACHE)/*.plan $(NODE_TESTS)
 
 help: ## This list.
-	@grep -hE '^[a-z-]+: ##' Makefile | sed -E 's/^([a-z-]+): ## /\1\t/' | expand -t 15
+	@grep -hE '^[a-z0-9-]+: ##' Makefile | sed -E 's/^([a-z0-9-]+): ## /\1\t/' | expand -t 15
 
 # Files
 

@@ -151,12 +151,41 @@ import Testing
   }
 
   @Test func benchReport() throws {
-    let report = try json(["bench", try SmallModel.plan.get(), "-p", "8", "-n", "2", "-r", "1", "--json"])
+    let arguments = ["-p", "8", "-n", "2,3", "-d", "0,16", "--blocks", "4", "-r", "1", "--json"]
+    let report = try json(["bench", try SmallModel.plan.get()] + arguments)
     let results = try #require(report["results"] as? [[String: Any]])
-    #expect(results.map { $0["test"] as? String } == ["pp8", "tg2"])
+    #expect(
+      results.map { $0["test"] as? String } == [
+        "pp8", "tg2", "tg3", "pp8 @ d16", "tg2 @ d16", "tg3 @ d16",
+      ])
     let rate = try #require(results[1]["tokens_per_second"] as? [String: Double])
     #expect(Set(rate.keys) == ["median", "min", "max"])
     #expect((results[1]["gb_per_second"] as? Double ?? 0) > 0)
+    let share = try #require(results[1]["share_of_roof"] as? [String: Double])
+    #expect((share["median"] ?? 0) > 0)
+    // Sixteen more positions of the caches are read.
+    let bytes = results.compactMap { $0["bytes_per_token"] as? Double }
+    #expect(bytes.count == 6 && bytes[4] > bytes[1])
+    let blocks = try #require(report["block_cost"] as? [[String: Any]])
+    #expect(blocks.map { $0["tokens"] as? Int } == [1, 4])
+    #expect(blocks[0]["ratio"] as? Double == 1)
+    let memory = try #require(report["memory"] as? [String: Int])
+    #expect((memory["peak_rss_bytes"] ?? 0) > (memory["plan_bytes"] ?? .max) / 2)
+    #expect(((report["load"] as? [String: Double])?["again_ms"] ?? 0) > 0)
+  }
+
+  @Test func hardwareReport() throws {
+    let report = try json(["hw", "--threads", "2", "--json"])
+    let bandwidth = try #require(report["bandwidth"] as? [[String: Any]])
+    #expect(bandwidth.map { $0["threads"] as? Int } == [1, 2])
+    let peaks = try #require(report["peaks"] as? [[String: Any]])
+    #expect(peaks.count == 12 && peaks.allSatisfy { ($0["gops_per_second"] as? Double ?? 0) > 0 })
+    for family in try #require(report["kernels"] as? [[String: Any]]) {
+      let ladder = try #require(family["ladder"] as? [[String: Any]])
+      let chosen = ladder.filter { $0["is_chosen"] as? Bool == true }
+      #expect(chosen.map { $0["kernel"] as? String } == [family["kernel"] as? String])
+      #expect(chosen.allSatisfy { ($0["missing"] as? [String])?.isEmpty == true })
+    }
   }
 
   @Test func closedPipeEndsQuietly() throws {

@@ -80,6 +80,12 @@ import Testing
     ),
     (["eval", "a.plan", "--text", "a", "--head-k", "5"], "--head-k needs --head hire and --against"),
     (["bench", "a.plan", "-r", "0"], "-r is 0, accepted are 1 and more"),
+    (["bench", "a.plan", "-d", "0,-1"], "-d is -1, accepted are 0 and more"),
+    (["bench", "a.plan", "-n", "1,x"], "The value '1,x' is invalid for '-n <count>'"),
+    (
+      ["bench", "a.plan", "-p", "0", "-n", "0", "--blocks", "0"],
+      "-p, -n and --blocks are 0, accepted is one of them at least 1"
+    ),
   ])
   func wrongUsage(_ arguments: [String], _ message: String) throws {
     let outcome = try Program.run(arguments)

@@ -123,7 +123,7 @@ extension CompiledPlan {
       Entry("head_k", "\(head.count)"),
     ]
     let writer = try PlanWriter(path: path)
-    program.weights = try writer.writeWeights(result.weights)
+    try writer.writeWeights(result.weights, of: &program)
     let tokenizer = URL(fileURLWithPath: model).deletingLastPathComponent().appending(path: "tokenizer.json")
     if let data = try? Data(contentsOf: tokenizer) {
       try writer.writeTokenizer(try Tokenizer(compiling: data).serialized())

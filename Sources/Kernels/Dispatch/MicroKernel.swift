@@ -25,8 +25,14 @@ public struct MicroKernel: Sendable {
     function = kernel.function
   }
 
+  /// Whether it is for this processor architecture.
+  public var isBuilt: Bool { function != nil }
+
+  /// What it needs and this machine lacks.
+  public var missingFeatures: CPUFeatures { requiredFeatures.subtracting(.current) }
+
   /// Whether this machine can run it.
-  public var isRunnable: Bool { function != nil && requiredFeatures.isSubset(of: .current) }
+  public var isRunnable: Bool { isBuilt && missingFeatures.isEmpty }
 
   /// Families in the order of the list.
   public static var families: [String] {

@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+public import Tensors
 
 /// What this machine is and what kernels were chosen for it.
 public struct MachineDescription: Sendable {
@@ -47,12 +48,15 @@ public struct MachineDescription: Sendable {
     return sizes.max() ?? 0
   }
 
+  /// Operations per second of products with weights in a format, in cache.
+  public static func dotProductPeak(_ format: BlockFormat, threadCount: Int) -> Double {
+    DotProductPeak(format, threadCount: threadCount).measure(ThreadPool(threadCount: threadCount))
+  }
+
   /// Bytes per second at which threads together read main memory: the best of a few passes.
   ///
   /// - Parameter byteCount: what is read per pass; several times the last-level cache.
   public static func readBandwidth(threadCount: Int, passes: Int = 4, byteCount: Int = 512 << 20) -> Double {
-    let pool = ThreadPool(threadCount: threadCount)
-    let probe = ReadBandwidth(byteCount: byteCount)
-    return (0..<passes).map { _ in probe.measure(pool) }.max() ?? 0
+    ReadBandwidth(byteCount: byteCount).best(of: passes, ThreadPool(threadCount: threadCount))
   }
 }

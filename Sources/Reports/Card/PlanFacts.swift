@@ -31,6 +31,14 @@ public struct PlanFacts: Sendable, Encodable {
     public let positions: Int
 
     public var total: Int { weights + caches }
+
+    /// - Parameter positions: tokens in the caches, the new one included.
+    public init(_ program: Program, positions: Int) {
+      let function = program.decoding
+      weights = PlanTraffic(program, function).bytesPerToken
+      caches = function.cacheByteCount(positions: positions, insideWindows: true)
+      self.positions = positions
+    }
   }
 
   /// Bytes that a plan in use needs, at most.
@@ -89,10 +97,7 @@ public struct PlanFacts: Sendable, Encodable {
       .map { ModuleSummary.OperatorCount(name: $0.key, count: $0.value.count) }
       .sorted { ($1.count, $0.name) < ($0.count, $1.name) }
     weights = ModuleSummary.ConstantGroup.groups(program)
-    let positions = min(Self.trafficPositions, context)
-    traffic = Traffic(
-      weights: PlanTraffic(program, function).bytesPerToken,
-      caches: function.cacheByteCount(positions: positions, insideWindows: true), positions: positions)
+    traffic = Traffic(program, positions: min(Self.trafficPositions, context))
     let bounded = program.functions.filter { function in
       !function.bounds.isEmpty || function.types.allSatisfy { $0.constantShape != nil }
     }

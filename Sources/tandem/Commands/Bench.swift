@@ -4,16 +4,20 @@ import Generation
 import Kernels
 import PlanFormat
 import Reports
-import Tokenization
 
 /// `tandem bench`: how fast a plan is on this machine.
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measures prefill and decoding of a plan.",
+    abstract: "Measures prefill, decoding and blocks of a plan beside the speed of memory.",
     discussion: """
-      Tests are named as llama-bench does: pp512 reads a prompt of 512 tokens, tg128 generates 128 tokens.
+      Tests are named as llama-bench does: pp512 reads a prompt of 512 tokens, tg128 generates 128 tokens, "@ d1024" \
+      says that 1024 tokens were there before. Options with counts take several: -n 32,128. Tests run in turns, and \
+      before each the reading speed of memory is measured, the roof of decoding: what a token reads (weights, and \
+      caches as far as attention looks) per second over that speed is the share of the roof. Blocks are runs over \
+      some tokens with the logits of all.
 
         tandem bench model.plan -p 512 -n 128 -r 5
+        tandem bench model.plan -p 0 -n 64 -d 0,1024,4096 --json
       """)
 
   @Argument(help: "A plan of a decoder.", completion: .file(extensions: ["plan"]))
@@ -21,10 +25,17 @@ struct Bench: ParsableCommand {
 
   @Option(
     name: .short, help: ArgumentHelp("Tokens of the prompt; 0 leaves the test out.", valueName: "count"))
-  var p = 512
+  var p = CountList([512])
 
   @Option(name: .short, help: ArgumentHelp("Tokens to generate; 0 leaves the test out.", valueName: "count"))
-  var n = 128
+  var n = CountList([128])
+
+  @Option(name: .short, help: ArgumentHelp("Tokens in the caches before a test.", valueName: "count"))
+  var d = CountList([0])
+
+  @Option(
+    help: ArgumentHelp("Tokens of blocks to compare with one token; 0 leaves them out.", valueName: "count"))
+  var blocks = CountList([1, 2, 4, 8, 16])
 
   @Option(name: .short, help: ArgumentHelp("Rounds of each test.", valueName: "count"))
   var r = 5
@@ -37,108 +48,81 @@ struct Bench: ParsableCommand {
   var json = false
 
   func validate() throws {
-    if p < 0 || n < 0 { throw ValidationError("-p is \(p) and -n is \(n), accepted are 0 and more") }
-    if p == 0 && n == 0 { throw ValidationError("-p and -n are 0, accepted is one of them at least 1") }
+    for (option, list) in [("-p", p), ("-n", n), ("-d", d), ("--blocks", blocks)] {
+      if let count = list.counts.first(where: { $0 < 0 }) {
+        throw ValidationError("\(option) is \(count), accepted are 0 and more")
+      }
+    }
     if r < 1 { throw ValidationError("-r is \(r), accepted are 1 and more") }
+    if tests.isEmpty && blockSizes.isEmpty {
+      throw ValidationError("-p, -n and --blocks are 0, accepted is one of them at least 1")
+    }
   }
 
-  private struct Report: Encodable {
-    struct Rate: Encodable {
-      let median: Double
-      let min: Double
-      let max: Double
-
-      init(_ rates: [Double]) {
-        let sorted = rates.sorted()
-        median = (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
-        min = sorted[0]
-        max = sorted[sorted.count - 1]
-      }
+  private var tests: [BenchTest] {
+    d.counts.flatMap { depth in
+      p.counts.filter { $0 > 0 }.map { BenchTest(.prefill, $0, depth: depth) }
+        + n.counts.filter { $0 > 0 }.map { BenchTest(.decode, $0, depth: depth) }
     }
-    struct Result: Encodable {
-      let test: String
-      let tokensPerSecond: Rate
-      /// Weight bytes per token; of prefill, per run divided by its tokens.
-      let bytesPerToken: Double
-      let gbPerSecond: Double
+  }
 
-      init(_ test: String, _ rates: [Double], bytesPerToken: Double) {
-        self.test = test
-        self.bytesPerToken = bytesPerToken
-        tokensPerSecond = Rate(rates)
-        gbPerSecond = tokensPerSecond.median * bytesPerToken / 1e9
-      }
-    }
-    let plan: String
-    let threads: Int
-    let rounds: Int
-    let results: [Result]
-    let loadMs: Double
-    let peakRssBytes: Int
+  /// One token is what others are compared with.
+  private var blockSizes: [Int] {
+    let sizes = Set(blocks.counts).subtracting([0])
+    return sizes.isEmpty ? [] : sizes.union([1]).sorted()
   }
 
   func run() throws {
+    let pool = threads.pool()
     let start = ContinuousClock.now
     let file = try PlanFile(path: plan)
-    let pool = threads.pool()
     let mode = try head.mode(of: file)
     let decoder = try Decoder(file, pool: pool, head: mode.kind)
-    let context = try file.contextLength()
-    let loadSeconds = (ContinuousClock.now - start) / .seconds(1)
-    for (option, count) in [("-p", p), ("-n", n)] where count >= context {
-      throw CommandError("\(option) is \(count), accepted are less than the plan's context of \(context)")
-    }
-    let bytes = Double(PlanSummary(file).decoding?.bytesPerToken ?? 0)
-    var results: [Report.Result] = []
-    if p > 0 {
-      let rates = try measure(decoder, context, prompt: p, tokens: 1) { $0.prefillTokensPerSecond }
-      let runs = Double((p + 511) / 512)
-      results.append(.init("pp\(p)", rates, bytesPerToken: bytes * runs / Double(p)))
-    }
-    if n > 0 {
-      let rates = try measure(decoder, context, prompt: 1, tokens: n + 1) { $0.decodeTokensPerSecond }
-      results.append(.init("tg\(n)", rates, bytesPerToken: bytes))
-    }
-    let report = Report(
-      plan: plan, threads: pool.threadCount, rounds: r, results: results, loadMs: loadSeconds * 1000,
-      peakRssBytes: ProcessMemory.peakByteCount)
-    try StandardStream.output.write(json ? try JSONText.encode(report) : text(report))
-  }
-
-  /// One round to warm up, then the measured ones.
-  private func measure(
-    _ decoder: Decoder, _ context: Int, prompt: Int, tokens: Int, _ rate: (GenerationStatistics) -> Double
-  ) throws -> [Double] {
-    let generator = TokenGenerator(decoder, context: context + 1)
-    var options = TokenGenerator.Options()
-    options.maxTokens = tokens
-    options.exactness = head.exact
-    let vocabulary = decoder.vocabularyCount ?? 2
-    // Any tokens do: what a dense model computes does not depend on them.
-    let ids = (0..<prompt).map { TokenID(($0 &* 7919 + 1) % vocabulary) }
+    let loadSeconds = (ContinuousClock.now - start).seconds
+    let capacity = try capacity(file.contextLength())
+    let timer = try DecoderTimer(decoder, capacity: capacity, exactness: mode.exactness)
     var bar = ProgressBar()
-    var rates: [Double] = []
-    for round in 0...r {
-      bar.update(prompt > 1 ? "reading prompts" : "generating", Double(round) / Double(r + 1))
-      let output = try generator.generate(ids, options)
-      if round > 0 { rates.append(rate(output.statistics)) }
+    var measurement = BenchMeasurement(tests: tests, blockSizes: blockSizes, blockDepth: d.counts.min() ?? 0)
+    // Nothing of the first round counts but its memory, before any is taken to measure that.
+    bar.update("warming up", nil)
+    try measurement.run(timer) { 1 }
+    let memory = BenchReport.Memory(
+      plan: file.byteCount, working: decoder.workingByteCount, peak: ProcessMemory.peakByteCount)
+    measurement.reset()
+    let roof = ReadBandwidth(byteCount: 256 << 20)
+    for round in 0..<r {
+      try measurement.run(timer) {
+        bar.update("measuring", Double(round) / Double(r))
+        return roof.best(of: 2, pool)
+      }
     }
-    return rates
+    bar.clear()
+    let report = BenchReport(
+      plan: plan, threads: pool.threadCount, rounds: r, measurement, file.program,
+      load: .init(first: loadSeconds, again: try loadSecondsAgain(pool)), memory)
+    try StandardStream.output.write(json ? try JSONText.encode(report) : report.text)
   }
 
-  private func text(_ report: Report) -> String {
-    var text = "test         tokens/s (median, min - max)      MB/token      GB/s\n"
-    for result in report.results {
-      let rate = result.tokensPerSecond
-      let test = result.test.padding(toLength: 8, withPad: " ", startingAt: 0)
-      text += String(
-        format: "%@ %12.1f  %10.1f - %-10.1f %8.1f %9.1f\n", test, rate.median, rate.min, rate.max,
-        result.bytesPerToken / 1e6, result.gbPerSecond)
+  /// Tokens that the longest test ends with.
+  private func capacity(_ context: Int) throws -> Int {
+    for test in tests where test.depth + test.count >= context {
+      throw CommandError(
+        "\(test.name) needs \(test.depth + test.count + 1) tokens, the plan's context is \(context)")
     }
-    text += String(
-      format: "load %.1f ms, memory %.1f MB at most, %d threads\n", report.loadMs,
-      Double(report.peakRssBytes) / 1e6,
-      report.threads)
-    return text
+    let largest = (blockSizes.last ?? 0) + (d.counts.min() ?? 0)
+    guard largest <= context else {
+      throw CommandError("--blocks needs \(largest) tokens, the plan's context is \(context)")
+    }
+    return max(largest, tests.map { $0.depth + $0.count }.max() ?? 0)
+  }
+
+  /// What opening and preparing the plan takes when its pages are at hand: the median of a few times.
+  private func loadSecondsAgain(_ pool: ThreadPool) throws -> Double {
+    let times = try (0..<5).map { _ in
+      let start = ContinuousClock.now
+      let decoder = try Decoder(try PlanFile(path: plan), pool: pool)
+      return withExtendedLifetime(decoder) { (ContinuousClock.now - start).seconds }
+    }
+    return Spread(times).median
   }
 }

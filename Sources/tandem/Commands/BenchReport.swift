@@ -1,0 +1,147 @@
+import Foundation
+import PlanFormat
+import Reports
+
+/// Median and spread of some numbers.
+struct Spread: Encodable {
+  let median: Double
+  let min: Double
+  let max: Double
+
+  /// - Parameter values: at least one.
+  init(_ values: [Double]) {
+    let sorted = values.sorted()
+    median = (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
+    min = sorted[0]
+    max = sorted[sorted.count - 1]
+  }
+}
+
+/// What `tandem bench` prints.
+struct BenchReport: Encodable {
+  struct Result: Encodable {
+    let test: String
+    let tokens: Int
+    let depth: Int
+    let tokensPerSecond: Spread
+    /// What decoding a token reads: weights, and caches half-way through the test. Of prefill the weights of its runs,
+    /// divided by the tokens.
+    let bytesPerToken: Double
+    let gbPerSecond: Double
+    /// Of the speed of memory measured around each round.
+    let shareOfRoof: Spread
+  }
+  struct BlockCost: Encodable {
+    let tokens: Int
+    let ms: Spread
+    /// Median over that of one token.
+    let ratio: Double
+  }
+  struct Load: Encodable {
+    /// The first time in this process.
+    let firstMs: Double
+    let againMs: Double
+
+    init(first: Double, again: Double) { (firstMs, againMs) = (first * 1000, again * 1000) }
+  }
+  struct Memory: Encodable {
+    /// The most that was resident after each test ran once, before anything was measured with memory of its own.
+    let peakRssBytes: Int
+    let planBytes: Int
+    /// Caches and temporaries.
+    let workingBytes: Int
+
+    init(plan: Int, working: Int, peak: Int) {
+      (planBytes, workingBytes, peakRssBytes) = (plan, working, peak)
+    }
+  }
+
+  let plan: String
+  let threads: Int
+  let rounds: Int
+  let results: [Result]
+  let blockCost: [BlockCost]
+  /// GB/s.
+  let roof: Spread?
+  let load: Load
+  let memory: Memory
+
+  init(
+    plan: String, threads: Int, rounds: Int, _ measurement: BenchMeasurement, _ program: Program, load: Load,
+    _ memory: Memory
+  ) {
+    (self.plan, self.threads, self.rounds, self.load, self.memory) = (plan, threads, rounds, load, memory)
+    results = zip(measurement.tests, measurement.samples).map { Result($0, $1, program) }
+    let single = measurement.blockSeconds.first.map { Spread($0).median } ?? 1
+    blockCost = zip(measurement.blockSizes, measurement.blockSeconds).map { size, seconds in
+      BlockCost(
+        tokens: size, ms: Spread(seconds.map { $0 * 1000 }), ratio: Spread(seconds).median / single)
+    }
+    let roofs = measurement.samples.joined().map { $0.roof / 1e9 }
+    roof = roofs.isEmpty ? nil : Spread(roofs)
+  }
+}
+
+extension BenchReport.Result {
+  fileprivate init(_ test: BenchTest, _ samples: [BenchMeasurement.Sample], _ program: Program) {
+    (self.test, tokens, depth) = (test.name, test.count, test.depth)
+    let count = Double(test.count)
+    let bytes: Double
+    switch test.kind {
+    case .prefill:
+      let weights = PlanFacts.Traffic(program, positions: 0).weights
+      bytes = Double(weights * ((test.count + 511) / 512)) / count
+    case .decode:
+      bytes = Double(PlanFacts.Traffic(program, positions: test.depth + test.count / 2).total)
+    }
+    bytesPerToken = bytes
+    tokensPerSecond = Spread(samples.map { count / $0.seconds })
+    gbPerSecond = tokensPerSecond.median * bytes / 1e9
+    shareOfRoof = Spread(samples.map { count / $0.seconds * bytes / $0.roof })
+  }
+}
+
+// MARK: Text
+
+extension BenchReport {
+  /// The report for people.
+  var text: String {
+    var blocks = resultText
+    if !blockCost.isEmpty { blocks += "\n" + blockText }
+    let other = max(0, memory.peakRssBytes - memory.planBytes - memory.workingBytes)
+    blocks += String(
+      format: "\nload    %.1f ms, again %.1f ms\n", load.firstMs, load.againMs)
+    blocks +=
+      "memory  \(Quantity.bytes(memory.peakRssBytes)) at most: plan \(Quantity.bytes(memory.planBytes)), "
+    blocks +=
+      "caches and temporaries \(Quantity.bytes(memory.workingBytes)), other \(Quantity.bytes(other))\n"
+    return blocks
+  }
+
+  private var resultText: String {
+    guard let roof else { return "" }
+    var rows = [["test", "tokens/s", "min - max", "MB/token", "GB/s", "of the roof", "min - max"]]
+    for result in results {
+      let (rate, share) = (result.tokensPerSecond, result.shareOfRoof)
+      rows.append([
+        result.test, String(format: "%.1f", rate.median), String(format: "%.1f - %.1f", rate.min, rate.max),
+        String(format: "%.1f", result.bytesPerToken / 1e6), String(format: "%.1f", result.gbPerSecond),
+        String(format: "%.0f %%", share.median * 100),
+        String(format: "%.0f - %.0f %%", share.min * 100, share.max * 100),
+      ])
+    }
+    let table = TextTable(rows: rows, alignments: [.left] + Array(repeating: .right, count: 6))
+    let memory = String(format: "%.1f GB/s (%.1f - %.1f)", roof.median, roof.min, roof.max)
+    return "\(threads) \(threads == 1 ? "thread" : "threads"), memory reads \(memory); medians of \(rounds)\n"
+      + table.text
+  }
+
+  private var blockText: String {
+    let rows = [
+      ["block of"] + blockCost.map { "\($0.tokens)" },
+      ["ms"] + blockCost.map { String(format: "%.2f", $0.ms.median) },
+      ["over one"] + blockCost.map { String(format: "%.2f", $0.ratio) },
+    ]
+    return TextTable(rows: rows, alignments: [.left] + blockCost.map { _ in .right }).text
+  }
+}

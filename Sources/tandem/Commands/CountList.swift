@@ -1,0 +1,16 @@
+import ArgumentParser
+
+/// `512` or `128,512`: counts of an option that makes a test for each.
+struct CountList: ExpressibleByArgument {
+  let counts: [Int]
+
+  init(_ counts: [Int]) { self.counts = counts }
+
+  init?(argument: String) {
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+    guard !parts.isEmpty, !parts.contains(nil) else { return nil }
+    counts = parts.compactMap { $0 }
+  }
+
+  var defaultValueDescription: String { counts.map(String.init).joined(separator: ",") }
+}
