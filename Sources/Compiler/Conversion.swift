@@ -213,7 +213,7 @@ public struct Conversion {
     }
     let writer = try PlanWriter(path: output)
     let total = report.module.constants.values.reduce(0) { $0 + $1.byteCount }
-    program.weights = try writer.writeWeights(result.weights) { done in
+    try writer.writeWeights(result.weights, of: &program) { done in
       progress(Progress(stage: "write", fraction: min(1, Double(done) / Double(max(total, 1)))))
     }
     if let tokenizer { try writer.writeTokenizer(tokenizer) }

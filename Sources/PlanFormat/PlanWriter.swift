@@ -14,21 +14,33 @@ public final class PlanWriter {
     try file.write([UInt8](repeating: 0, count: header))
   }
 
-  /// Writes a section of tensors.
+  /// Writes a program's tensors. Equal ones become one weight: exporters may store a matrix twice, as it is and
+  /// transposed, which shows only when both are evaluated.
   ///
   /// - Parameters:
-  ///   - tensors: name and content of each; loaded in order, one at a time.
+  ///   - tensors: name and content by the indices that values of the program have; loaded in order, one at a time.
   ///   - progress: called with the bytes written so far.
-  /// - Returns: where each tensor lies.
   /// - Throws: ``FileError``, or what loading a tensor throws.
   public func writeWeights<LoadError: Error>(
-    _ tensors: [(name: String, load: () throws(LoadError) -> Tensor)], progress: (Int) -> Void = { _ in }
-  ) throws -> [Weight] {
+    _ tensors: [(name: String, load: () throws(LoadError) -> Tensor)], of program: inout Program,
+    progress: (Int) -> Void = { _ in }
+  ) throws {
     var hash = SHA256()
     let start = try beginSection()
     var weights: [Weight] = []
+    var places: [Int] = []
+    var known: [WeightFingerprint: [Int]] = [:]
     for (name, load) in tensors {
       let tensor = try load()
+      let fingerprint = WeightFingerprint(tensor)
+      let equal = try known[fingerprint]?.first { index in
+        try withExtendedLifetime(tensor) { () throws(FileError) in
+          try file.holds(tensor.bytes, at: start + weights[index].offset)
+        }
+      }
+      places.append(equal ?? weights.count)
+      guard equal == nil else { continue }
+      known[fingerprint, default: []].append(weights.count)
       let padding = [UInt8](repeating: 0, count: paddingByteCount(file.offset - start))
       hash.update(data: padding)
       try file.write(padding)
@@ -43,7 +55,8 @@ public final class PlanWriter {
       progress(file.offset - start)
     }
     endSection(.weights, start, hash)
-    return weights
+    program.weights = weights
+    program.moveWeights(to: places)
   }
 
   private func paddingByteCount(_ offset: Int) -> Int {

@@ -13,6 +13,17 @@ public struct Program: Sendable {
   public init() {}
 
   public func model(_ key: String) -> String? { model.first { $0.key == key }?.value }
+
+  /// Makes values that read weight `i` read weight `places[i]`.
+  mutating func moveWeights(to places: [Int]) {
+    for function in functions.indices {
+      for value in functions[function].values.indices {
+        if case .weight(let index) = functions[function].values[value].place {
+          functions[function].values[value].place = .weight(places[index])
+        }
+      }
+    }
+  }
 }
 
 public struct Entry: Sendable, Equatable {

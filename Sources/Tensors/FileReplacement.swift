@@ -32,7 +32,7 @@ public final class FileReplacement {
     }
     self.path = path
     temporaryPath = "\(path).tmp\(getpid())"
-    descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    descriptor = open(temporaryPath, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     if descriptor < 0 { throw FileError(path: path, doing: "create", code: errno) }
   }
 
@@ -73,6 +73,23 @@ public final class FileReplacement {
     precondition(offset + bytes.count <= self.offset, "only what was written can be replaced")
     let count = bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, off_t(offset)) }
     guard count == bytes.count else { throw FileError(path: path, doing: "write", code: errno) }
+  }
+
+  /// Whether these bytes were written at `offset`.
+  public func holds(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(FileError) -> Bool {
+    precondition(offset + bytes.count <= self.offset, "only what was written can be read")
+    let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: min(bytes.count, 1 << 20), alignment: 64)
+    defer { chunk.deallocate() }
+    var compared = 0
+    while compared < bytes.count {
+      let count = pread(
+        descriptor, chunk.baseAddress, min(chunk.count, bytes.count - compared), off_t(offset + compared))
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { throw FileError(path: path, doing: "read", code: errno) }
+      guard memcmp(chunk.baseAddress!, bytes.baseAddress! + compared, count) == 0 else { return false }
+      compared += count
+    }
+    return true
   }
 
   /// Puts the file in its place.

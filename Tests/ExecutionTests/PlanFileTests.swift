@@ -89,8 +89,8 @@ import Testing
     var program = Program()
     program.functions = [Function(name: "main")]
     let writer = try PlanWriter(path: path)
-    program.weights = try writer.writeWeights(
-      tensors.enumerated().map { (name: "w\($0)", load: { [t = $1] in t }) })
+    try writer.writeWeights(
+      tensors.enumerated().map { (name: "w\($0)", load: { [t = $1] in t }) }, of: &program)
     try writer.finish(program)
     let plan = try PlanFile(path: path)
     for (weight, tensor) in zip(plan.program.weights, tensors) {

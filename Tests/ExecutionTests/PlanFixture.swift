@@ -24,7 +24,7 @@ final class PlanFixture {
     let result = try Planner(module).plan()
     var program = result.program
     let writer = try PlanWriter(path: path)
-    program.weights = try writer.writeWeights(result.weights)
+    try writer.writeWeights(result.weights, of: &program)
     try writer.finish(program)
   }
 

@@ -113,7 +113,7 @@ import Testing
     ]
     program.functions[0].values[function.outputs[0].value].place = .external
     let writer = try PlanWriter(path: fixture.path)
-    program.weights = try writer.writeWeights(result.weights)
+    try writer.writeWeights(result.weights, of: &program)
     try writer.finish(program)
     let error = #expect(throws: ExecutionError.self) { _ = try fixture.executor() }
     #expect(error?.message.contains("updates cache 'p' in place") == true)
