@@ -28,6 +28,18 @@ public struct CompilerError: Error, CustomStringConvertible, Sendable {
   static func overwrites(_ path: String) -> CompilerError {
     CompilerError(code: .invalidInput, message: "'\(path)': the plan would replace what it is made of")
   }
+  static func isPlan(_ path: String) -> CompilerError {
+    CompilerError(
+      code: .invalidInput,
+      message:
+        "'\(path)' is a plan already; accepted are MODEL.onnx, and stages (.ir) that --dump-stages wrote")
+  }
+  static func specialized(_ path: String, context: Int, asked: Int) -> CompilerError {
+    CompilerError(
+      code: .invalidInput,
+      message: "'\(path)': its functions are made for a context of \(context), --max-context is \(asked); "
+        + "accepted are \(context), and stages before 'specialize-phases'")
+  }
   static func context(_ value: Int) -> CompilerError {
     CompilerError(
       code: .invalidInput,

@@ -43,6 +43,7 @@ public struct Conversion {
     var stage = StageClock()
     progress(Progress(stage: "import", fraction: nil))
     var report = ConversionReport(module: try readModule())
+    report.absences = try options.absences()
     let context = try contextLength(report.module)
     // Kept with the module, so that a stage that is dumped and converted later knows them.
     report.module.metadata["context_length"] = "\(context)"
@@ -87,7 +88,8 @@ public struct Conversion {
   }
 
   private func readModule() throws -> Module {
-    options.model.hasSuffix(".ir")
+    guard !PlanFile.isPlan(path: options.model) else { throw CompilerError.isPlan(options.model) }
+    return options.model.hasSuffix(".ir")
       ? try Module(contentsOf: options.model, operators: OperatorSet.standard)
       : try Module(importing: options.model)
   }
@@ -226,9 +228,15 @@ public struct Conversion {
   // MARK: Facts
 
   /// Positions that caches hold: what the caller asks for, what the model or its `config.json` says, or 4096.
-  private func contextLength(_ module: Module) throws -> Int {
-    if let length = options.maxContext { return length }
-    if let length = module.metadata["context_length"].flatMap({ Int($0) }), length > 0 { return length }
+  private func contextLength(_ module: Module) throws(CompilerError) -> Int {
+    let known = module.metadata["context_length"].flatMap { Int($0) }
+    if let length = options.maxContext {
+      if module.functions.contains(where: { !$0.bounds.isEmpty }), let known, length != known {
+        throw .specialized(options.model, context: known, asked: length)
+      }
+      return length
+    }
+    if let known, known > 0 { return known }
     struct Configuration: Decodable {
       var max_position_embeddings: Int?
       var n_positions: Int?

@@ -40,7 +40,39 @@ extension ConversionOptions {
 
   /// The passes that run, in order.
   func activeStages() throws(CompilerError) -> [Stage] {
-    try allStages().filter { !disable.contains($0.pass.name) && $0.pass.fidelity <= allow }
+    try allStages().filter { absence(of: $0) == nil }
+  }
+
+  /// What leaves a stage out; nil where it runs.
+  private func absence(of stage: Stage) -> String? {
+    if disable.contains(stage.pass.name) { return "--disable leaves it out" }
+    if stage.pass.fidelity > allow {
+      return "its class is '\(stage.pass.fidelity)', which --allow \(allow) leaves out"
+    }
+    return nil
+  }
+
+  /// What leaves out the passes and stages that do not run, by their names.
+  func absences() throws(CompilerError) -> [String: String] {
+    let stages = try allStages()
+    var absences: [String: String] = [:]
+    for name in Pipeline.passNames where !stages.contains(where: { $0.pass.name == name }) {
+      absences[name] = passes == nil ? "--head hire asks for it" : "--passes does not name it"
+    }
+    for stage in stages { absences[stage.name] = absence(of: stage) }
+    guard let stopAfter else { return absences }
+    let last = stages.firstIndex { $0.name == stopAfter }
+    for stage in stages.dropFirst(last.map { $0 + 1 } ?? 0) where absences[stage.name] == nil {
+      absences[stage.name] = "--stop-after \(stopAfter) ends before it"
+    }
+    return absences
+  }
+
+  /// Checks that misses of a pass, of one of its runs, or of `all` can be asked for.
+  public func check(whyNot name: String?) throws(CompilerError) {
+    let names = try Pipeline.passNames + allStages().map(\.name).filter { !Pipeline.passNames.contains($0) }
+    guard let name, name != "all", !names.contains(name) else { return }
+    throw .unknownPass(name, accepted: ["all"] + names)
   }
 
   /// Checks everything that can be told before a file is read.
@@ -73,12 +105,8 @@ extension ConversionOptions {
     guard let stage = stages.first(where: { $0.name == name }) else {
       throw .unknownStage(name, accepted: ["import"] + stages.map(\.name))
     }
-    if disable.contains(stage.pass.name) {
-      throw .usage("\(option) is '\(name)', which --disable leaves out")
-    }
-    if stage.pass.fidelity > allow {
-      throw .usage(
-        "\(option) is '\(name)', a pass of class '\(stage.pass.fidelity)', which --allow \(allow) leaves out")
+    if let reason = absence(of: stage) {
+      throw .usage("\(option) is '\(name)', which does not run: \(reason)")
     }
   }
 }

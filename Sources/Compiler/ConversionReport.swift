@@ -13,6 +13,8 @@ public struct ConversionReport: Sendable {
   }
 
   public internal(set) var stages: [Stage] = []
+  /// What leaves out the passes and stages that did not run, by their names.
+  public internal(set) var absences: [String: String] = [:]
   /// The module after the last stage.
   public internal(set) var module: Module
   /// The plan that was written, if one was.

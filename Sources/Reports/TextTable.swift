@@ -38,6 +38,24 @@ public struct TextTable {
     return text
   }
 
+  /// Lines of at most `width` characters, broken after commas where that leaves no short line, else between words.
+  static func wrapped(_ text: String, to width: Int) -> [String] {
+    var lines: [String] = []
+    var rest = Substring(text)
+    while rest.count > width {
+      let line = rest.prefix(width + 1)
+      let blanks = line.indices.dropFirst().filter { line[$0] == " " }
+      let commas = blanks.suffix(blanks.count - blanks.count / 2).filter {
+        line[line.index(before: $0)] == ","
+      }
+      // A word that is longer than a line is broken where the line ends.
+      let end = commas.last ?? blanks.last ?? rest.index(rest.startIndex, offsetBy: width)
+      lines.append(String(rest[..<end]))
+      rest = rest[end...].drop { $0 == " " }
+    }
+    return lines + [String(rest)]
+  }
+
   /// At most `count` characters; what is too long loses its end.
   static func cut(_ text: String, to count: Int) -> String {
     text.count <= count ? text : text.prefix(count - 1) + "…"

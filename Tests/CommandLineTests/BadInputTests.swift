@@ -112,6 +112,10 @@ import Testing
       #expect(outcome.error.filter { $0 == "\n" }.count == 1, "\(outcome.error)")
       #expect(!FileManager.default.fileExists(atPath: target))
     }
+    let plan = try SmallModel.plan.get()
+    try expect(
+      ["convert", plan, "-o", target],
+      "'\(plan)' is a plan already; accepted are MODEL.onnx, and stages (.ir) that --dump-stages wrote")
     try expect(
       ["convert", SmallModel.onnx, "-o", "/none/a.plan"],
       "'/none/a.plan': cannot create: no such file or directory")

@@ -53,11 +53,12 @@ import Testing
     (["convert", "a.onnx", "--stop-after", "x"], "there is no stage 'x', accepted are "),
     (
       ["convert", "a.onnx", "--stop-after", "fold-constants", "--disable", "fold-constants"],
-      "--stop-after is 'fold-constants', which --disable leaves out"
+      "--stop-after is 'fold-constants', which does not run: --disable leaves it out"
     ),
     (
       ["convert", "a.onnx", "--print-after", "decompose-composites", "--allow", "exact"],
-      "--print-after is 'decompose-composites', a pass of class 'rounding', which --allow exact leaves out"
+      "--print-after is 'decompose-composites', which does not run: its class is 'rounding', which --allow exact "
+        + "leaves out"
     ),
     (
       ["convert", "a.onnx", "--stop-after", "import", "--print-after", "fold-constants"],

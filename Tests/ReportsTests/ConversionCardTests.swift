@@ -56,7 +56,9 @@ import Testing
     return program
   }
 
-  private func card() -> ConversionCard {
+  private func card(cacheByteCount: Int = 0, _ change: (inout Program) -> Void = { _ in }) -> ConversionCard {
+    var program = program()
+    change(&program)
     func miss(_ operation: String, _ reason: String) -> (String, PassMiss) {
       ("form-linear", PassMiss(operation: operation, location: "/model/\(operation)", reason: reason))
     }
@@ -64,8 +66,16 @@ import Testing
       [miss("gemm", "factors, need plain 'x w + b'")]
       + (0..<3).map { _ in miss("matmul", "the constant is f16[4, 4], need f32 of rank 2") }
       + ["a", "b"].map { miss($0, "another reason") }
-    return ConversionCard(program(), nodesBefore: 80, misses: misses,
-      notes: ["2 matrices lie on no grid and are q8b32: relative error 0.54 %, largest 0.61 %"], bandwidth: 40e9, threads: 2)
+      + (0..<2).map { _ in
+        miss(
+          "softmax",
+          "the mask is neither causal nor a window: with 9 past and 3 new positions, row 2 does not see key 4"
+        )
+      }
+    return ConversionCard(
+      program, nodesBefore: 80, misses: misses,
+      notes: ["2 matrices lie on no grid and are q8b32: relative error 0.54 %, largest 0.61 %"],
+      bandwidth: 40e9, threads: 2, cacheByteCount: cacheByteCount)
   }
 
   @Test func text() throws {
@@ -73,6 +83,28 @@ import Testing
     #expect(text.split(separator: "\n").count <= 24)
     #expect(text.split(separator: "\n").allSatisfy { $0.count <= TextTable.maximumColumns })
     try Golden.expect(text, named: "card.txt")
+  }
+
+  @Test func whatFitsInTheCacheIsNotLimitedByMemory() throws {
+    let card = card(cacheByteCount: 1 << 20)
+    #expect(card.tokensPerSecond == nil)
+    #expect(card.text.contains("positions: fits in the cache of 1.05 MB\n"))
+    #expect(try !JSONText.encode(card).contains("tokens_per_second"))
+  }
+
+  @Test func temporariesOfUnboundedFunctionsAreNotKnown() {
+    let card = card { $0.functions.removeLast() }
+    #expect(card.facts.memory.temporaries == nil)
+    #expect(card.text.contains("and temporaries, whose size depends on the inputs: caches 131 kB"))
+  }
+
+  @Test func longTextIsBrokenBetweenWords() {
+    #expect(TextTable.wrapped("one two three", to: 8) == ["one two", "three"])
+    #expect(TextTable.wrapped("one two", to: 7) == ["one two"])
+    #expect(TextTable.wrapped("aa, bb, cc dd", to: 11) == ["aa, bb,", "cc dd"])
+    #expect(TextTable.wrapped("a, bb cc dd ee", to: 12) == ["a, bb cc dd", "ee"])
+    #expect(TextTable.wrapped("abcdefgh ij", to: 3) == ["abc", "def", "gh", "ij"])
+    #expect(TextTable.wrapped("", to: 3) == [""])
   }
 
   @Test func json() throws { try Golden.expect(try JSONText.encode(card()), named: "card.json") }

@@ -7,6 +7,8 @@ public struct MachineDescription: Sendable {
   public let processorName: String
   /// Processors that this process may run on.
   public let processorCount: Int
+  /// Bytes of the last-level cache; 0 when the system does not tell.
+  public let cacheByteCount: Int
   public let features: CPUFeatures
   /// The kernel of each family that runs here.
   public let kernels: [(family: String, kernel: String)]
@@ -21,6 +23,7 @@ public struct MachineDescription: Sendable {
     let bytes = name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
     processorName = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespaces)
     processorCount = ck_processor_count()
+    cacheByteCount = max(0, sysconf(Int32(_SC_LEVEL3_CACHE_SIZE)), sysconf(Int32(_SC_LEVEL2_CACHE_SIZE)))
     features = .current
     kernels = MicroKernel.families.map { ($0, MicroKernel.best($0).name) }
     openBLAS = OpenBLAS.shared.map { ($0.coreName, $0.reason) }

@@ -26,13 +26,9 @@ extension ConversionCard {
   /// Columns beside the titles.
   private static let width = TextTable.maximumColumns - 17
 
-  /// A title and what there is to say, on two lines if that is longer than one.
+  /// A title and what there is to say, on as many lines as that needs.
   private static func lines(_ title: String, _ text: String) -> [[String]] {
-    guard text.count > width, let comma = text.prefix(width).lastIndex(of: ",") else {
-      return [[title, TextTable.cut(text, to: width)]]
-    }
-    let rest = text[text.index(after: comma)...].drop { $0 == " " }
-    return [[title, String(text[...comma])], ["", TextTable.cut(String(rest), to: width)]]
+    TextTable.wrapped(text, to: width).enumerated().map { [$0.offset == 0 ? title : "", $0.element] }
   }
 
   private static func text(_ miss: Miss) -> String {
@@ -136,14 +132,19 @@ extension ConversionCard {
 
   private var traffic: String {
     let traffic = facts.traffic
-    let rate = String(format: "%.1f tokens/s at %.1f GB/s", tokensPerSecond, bandwidth / 1e9)
+    let rate =
+      tokensPerSecond.map { String(format: "up to %.1f tokens/s at %.1f GB/s", $0, bandwidth / 1e9) }
+      ?? "fits in the cache of \(Quantity.bytes(cacheByteCount))"
     return "\(Quantity.bytes(traffic.weights)) of weights, \(Quantity.bytes(traffic.caches)) of caches at "
-      + "\(traffic.positions) positions: up to \(rate)"
+      + "\(traffic.positions) positions: \(rate)"
   }
 
   private var memory: String {
     let memory = facts.memory
-    return "\(Quantity.bytes(memory.total)) at most: caches \(Quantity.bytes(memory.caches)) at "
-      + "\(memory.context) positions, temporaries \(Quantity.bytes(memory.temporaries))"
+    let caches = "caches \(Quantity.bytes(memory.caches)) at \(memory.context) positions"
+    guard let temporaries = memory.temporaries else {
+      return "\(Quantity.bytes(memory.total)) and temporaries, whose size depends on the inputs: \(caches)"
+    }
+    return "\(Quantity.bytes(memory.total)) at most: \(caches), temporaries \(Quantity.bytes(temporaries))"
   }
 }

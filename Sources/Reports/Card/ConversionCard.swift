@@ -22,23 +22,29 @@ public struct ConversionCard: Sendable, Encodable {
   /// Bytes per second at which this machine reads memory.
   public let bandwidth: Double
   public let threads: Int
+  /// Bytes of this machine's last-level cache.
+  public let cacheByteCount: Int
 
-  /// What the memory's speed allows.
-  public var tokensPerSecond: Double { bandwidth / Double(max(1, facts.traffic.total)) }
+  /// What the memory's speed allows; nil where everything fits in the cache, so that memory sets no limit.
+  public var tokensPerSecond: Double? {
+    facts.traffic.total <= cacheByteCount ? nil : bandwidth / Double(max(1, facts.traffic.total))
+  }
 
   /// - Parameters:
   ///   - nodesBefore: nodes of the model as it was imported.
   ///   - misses: what each pass missed.
   ///   - notes: what passes had to say.
   ///   - bandwidth: bytes per second with so many threads.
+  ///   - cacheByteCount: bytes of the last-level cache; 0 when that is not known.
   public init(
     _ program: Program, nodesBefore: Int, misses: [(pass: String, miss: PassMiss)], notes: [String],
-    bandwidth: Double, threads: Int
+    bandwidth: Double, threads: Int, cacheByteCount: Int
   ) {
     self.nodesBefore = nodesBefore
     self.notes = notes
     self.bandwidth = bandwidth
     self.threads = threads
+    self.cacheByteCount = cacheByteCount
     facts = PlanFacts(program)
     struct Kind: Hashable {
       let pass: String
@@ -65,7 +71,7 @@ public struct ConversionCard: Sendable, Encodable {
   }
 
   private enum Key: CodingKey {
-    case nodesBefore, missed, notes, tokensPerSecond, bandwidth, threads
+    case nodesBefore, missed, notes, tokensPerSecond, bandwidth, threads, cacheByteCount
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -74,8 +80,9 @@ public struct ConversionCard: Sendable, Encodable {
     try container.encode(nodesBefore, forKey: .nodesBefore)
     try container.encode(missed, forKey: .missed)
     try container.encode(notes, forKey: .notes)
-    try container.encode(tokensPerSecond, forKey: .tokensPerSecond)
+    try container.encodeIfPresent(tokensPerSecond, forKey: .tokensPerSecond)
     try container.encode(bandwidth, forKey: .bandwidth)
     try container.encode(threads, forKey: .threads)
+    try container.encode(cacheByteCount, forKey: .cacheByteCount)
   }
 }

@@ -38,11 +38,11 @@ public struct PlanFacts: Sendable, Encodable {
     public let weights: Int
     /// Caches of the plan's context.
     public let caches: Int
-    /// Temporaries of all functions whose sizes are bounded.
-    public let temporaries: Int
+    /// Temporaries of all functions whose sizes are bounded; nil when there is none.
+    public let temporaries: Int?
     public let context: Int
 
-    public var total: Int { weights + caches + temporaries }
+    public var total: Int { weights + caches + (temporaries ?? 0) }
   }
 
   public let functions: [Functions]
@@ -93,12 +93,15 @@ public struct PlanFacts: Sendable, Encodable {
     traffic = Traffic(
       weights: PlanTraffic(program, function).bytesPerToken,
       caches: function.cacheByteCount(positions: positions, insideWindows: true), positions: positions)
+    let bounded = program.functions.filter { function in
+      !function.bounds.isEmpty || function.types.allSatisfy { $0.constantShape != nil }
+    }
     memory = Memory(
       weights: weights.reduce(0) { $0 + $1.bytes },
       caches: function.cacheByteCount(positions: context, insideWindows: false),
-      temporaries: program.functions.filter { !$0.bounds.isEmpty }.reduce(0) { sum, function in
-        sum + function.slotByteCounts(function.bounds).reduce(0, +)
-      }, context: context)
+      temporaries: bounded.isEmpty
+        ? nil : bounded.reduce(0) { $0 + $1.slotByteCounts($1.bounds).reduce(0, +) },
+      context: context)
   }
 
   /// Inputs that look like caches - numbers by batch, head and position - and are no state.

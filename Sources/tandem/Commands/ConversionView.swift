@@ -47,8 +47,10 @@ struct ConversionView {
     let threads = MachineDescription.current.processorCount
     return ConversionCard(
       program, nodesBefore: report.stages.first?.nodeCount ?? 0, misses: report.misses,
-      notes: report.notes, bandwidth: MachineDescription.readBandwidth(
-        threadCount: threads, passes: 2, byteCount: Self.probeByteCount), threads: threads)
+      notes: report.notes,
+      bandwidth: MachineDescription.readBandwidth(
+        threadCount: threads, passes: 2, byteCount: Self.probeByteCount), threads: threads,
+      cacheByteCount: MachineDescription.current.cacheByteCount)
   }
 
   /// Enough to tell memory from caches of the processor, and done in a moment.
@@ -63,7 +65,11 @@ struct ConversionView {
   ///
   /// - Parameter pass: the name of a pass or of one of its stages, or `all`.
   func misses(of pass: String) -> String {
-    let found = report.misses.filter { pass == "all" || $0.pass == pass || $0.pass.hasPrefix(pass + ".") }
+    func isMeant(_ stage: String) -> Bool { pass == "all" || stage == pass || stage.hasPrefix(pass + ".") }
+    guard pass == "all" || report.stages.contains(where: { isMeant($0.name) }) else {
+      return "'\(pass)' did not run: \(report.absences[pass] ?? "the conversion ended before it")\n"
+    }
+    let found = report.misses.filter { isMeant($0.pass) }
     if found.isEmpty { return "nothing was missed\n" }
     return found.map { "\($0.pass): \($0.miss)\n" }.joined()
   }
@@ -80,10 +86,20 @@ struct ConversionView {
   }
 
   /// What the user would want to know before running the plan.
-  var warnings: [String] {
-    guard output != nil, let function = report.program?.functions.first else { return [] }
-    let takesIDs = function.inputs.contains { $0.name == "input_ids" }
-    return takesIDs && !report.hasTokenizer ? ["no tokenizer.json: the plan runs on tensors only"] : []
+  ///
+  /// - Parameter maxContext: the context that was asked for.
+  func warnings(maxContext: Int?) -> [String] {
+    guard output != nil, let program = report.program, let function = program.functions.first else {
+      return []
+    }
+    var warnings: [String] = []
+    if !report.hasTokenizer, function.inputs.contains(where: { $0.name == "input_ids" }) {
+      warnings.append("no tokenizer.json: the plan runs on tensors only")
+    }
+    if let maxContext, let context = program.model("context").flatMap({ Int($0) }), context < maxContext {
+      warnings.append("the model has positions for \(context) tokens, fewer than --max-context \(maxContext)")
+    }
+    return warnings
   }
 
   /// One line per stage, then the misses.

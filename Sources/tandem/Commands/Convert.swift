@@ -40,7 +40,8 @@ struct Convert: ParsableCommand {
         memory {weights, caches, temporaries, context}
         notes                                  what passes had to say of the weights
         missed {pass, operator, reason, location, count}
-        bandwidth, threads, tokens_per_second  this machine, and what it allows
+        bandwidth, threads, cache_byte_count   this machine
+        tokens_per_second                      by memory; absent if all is in cache
       """)
 
   @Argument(
@@ -92,7 +93,9 @@ struct Convert: ParsableCommand {
   @Option(help: ArgumentHelp("Leave out passes less faithful than this.", valueName: "class"))
   var allow = Fidelity.statistical
 
-  @Option(help: ArgumentHelp("Leave out this pass; may be given several times.", valueName: "pass"))
+  @Option(
+    help: ArgumentHelp(
+      "Leave out these passes, joined by commas; may be given several times.", valueName: "passes"))
   var disable: [String] = []
 
   @Option(
@@ -120,7 +123,9 @@ struct Convert: ParsableCommand {
   var printAfter: String?
 
   @Option(
-    help: ArgumentHelp("Print why this pass left nodes alone, or why all did.", valueName: "pass|all"))
+    help: ArgumentHelp(
+      "Print why this pass left nodes alone, or why all did; PASS.2 is its second run.",
+      valueName: "pass|all"))
   var whyNot: String?
 
   @Flag(help: "Print what every stage did, how long it took, and what it missed, to standard error.")
@@ -136,19 +141,16 @@ struct Convert: ParsableCommand {
     if output != nil, stopAfter != nil {
       throw ValidationError("-o cannot be used with --stop-after, which ends before a plan is written")
     }
-    try Self.check(whyNot: whyNot)
+    try Self.check(options, whyNot: whyNot)
+  }
+
+  static func check(_ options: ConversionOptions, whyNot: String?) throws {
     do throws(CompilerError) {
       try options.check()
+      try options.check(whyNot: whyNot)
     } catch {
       throw ValidationError(error.message)
     }
-  }
-
-  /// What misses can be asked for.
-  static func check(whyNot pass: String?) throws {
-    guard let pass, pass != "all", !Pipeline.passNames.contains(pass) else { return }
-    throw ValidationError(
-      "there is no pass '\(pass)', accepted are all, \(Pipeline.passNames.joined(separator: ", "))")
   }
 
   func run() throws {
@@ -169,7 +171,7 @@ struct Convert: ParsableCommand {
       if let whyNot { try StandardStream.output.write(view.misses(of: whyNot)) }
     }
     if stats { try StandardStream.error.write(view.statistics) }
-    for warning in view.warnings { StandardStream.warn(warning) }
+    for warning in view.warnings(maxContext: maxContext) { StandardStream.warn(warning) }
   }
 
   private var options: ConversionOptions {
@@ -184,7 +186,9 @@ struct Convert: ParsableCommand {
     options.exact = exact
     options.calibration = calibration == "self" ? nil : calibration
     options.allow = allow
-    options.disable = disable
+    options.disable = disable.flatMap { names in
+      names.split(separator: ",", omittingEmptySubsequences: false).map { String($0.drop { $0 == " " }) }
+    }
     options.passes = passes
     options.patchLimit = stopAfterPatch
     options.dumpStages = dumpStages

@@ -40,7 +40,7 @@ struct Inspect: ParsableCommand {
       valueName: "pass|all"))
   var whyNot: String?
 
-  func validate() throws { try Convert.check(whyNot: whyNot) }
+  func validate() throws { try Convert.check(ConversionOptions(model: file), whyNot: whyNot) }
 
   func run() throws {
     if let whyNot {
