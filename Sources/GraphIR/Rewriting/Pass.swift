@@ -37,9 +37,10 @@ public struct PassContext {
     statistics[statistic, default: 0] += amount
   }
 
-  /// Records why the pass left a node alone that it was made for.
-  public mutating func miss(_ node: Node, _ reason: String) {
-    misses.append(PassMiss(operation: node.operation, location: node.location, reason: reason))
+  /// Records why the pass, or one of its rules, left a node alone that it was made for.
+  public mutating func miss(_ node: Node, _ reason: String, rule: String? = nil) {
+    misses.append(
+      PassMiss(operation: node.operation, location: node.location, reason: reason, rule: rule))
   }
 
   /// Records a sentence for whoever reads the summary.
@@ -58,11 +59,14 @@ public struct PassMiss: Sendable, Equatable, CustomStringConvertible {
   /// The exporter's path of the node.
   public let location: String
   public let reason: String
+  /// The rule that says so, where a pass is made of rules.
+  public let rule: String?
 
-  public init(operation: String, location: String, reason: String) {
+  public init(operation: String, location: String, reason: String, rule: String? = nil) {
     self.operation = operation
     self.location = location
     self.reason = reason
+    self.rule = rule
   }
 
   public var description: String {

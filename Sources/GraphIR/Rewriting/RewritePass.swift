@@ -28,6 +28,8 @@ public struct RewritePass: Pass {
     rulesByAnchor = byAnchor
   }
 
+  public var ruleNames: [String] { rules.map(\.name) }
+
   public func run(on module: inout Module, context: inout PassContext) throws {
     for index in module.functions.indices {
       var builder = GraphBuilder(
@@ -53,7 +55,7 @@ public struct RewritePass: Pass {
       sweeps += 1
       patches += sweep.patchCount
       guard let last else {
-        for (node, reason) in sweep.misses { context.miss(builder.graph[node], reason) }
+        for (node, rule, reason) in sweep.misses { context.miss(builder.graph[node], reason, rule: rule) }
         return
       }
       if sweeps >= Self.largestSweepCount || patches > largestCount {
@@ -66,7 +68,7 @@ public struct RewritePass: Pass {
 
   private struct Sweep {
     var expressions: ConstantExpressions
-    var misses: [(node: NodeID, reason: String)] = []
+    var misses: [(node: NodeID, rule: String, reason: String)] = []
     var patchCount = 0
 
     init(_ graph: Graph) { expressions = ConstantExpressions(graph) }
@@ -81,20 +83,20 @@ public struct RewritePass: Pass {
     var last: (any Rule)?
     for id in builder.graph.order where builder.graph.contains(id) {
       guard let candidates = rulesByAnchor[builder.graph[id].operation] else { continue }
-      var reason: String?
+      var miss: (rule: String, reason: String)?
       for rule in candidates.lazy.map({ rules[$0] }) {
         var complaint: String?
         if let patch = match(rule, id, builder, sweep, &complaint), context.patches.isOpen {
           complaint = try apply(patch, of: rule, at: id, &builder, &sweep, &context)
           if complaint == nil {
             last = rule
-            reason = nil
+            miss = nil
             break
           }
         }
-        reason = reason ?? complaint
+        if miss == nil, let complaint { miss = (rule.name, complaint) }
       }
-      if let reason { sweep.misses.append((id, reason)) }
+      if let miss { sweep.misses.append((id, miss.rule, miss.reason)) }
     }
     return last
   }

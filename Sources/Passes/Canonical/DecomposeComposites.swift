@@ -21,15 +21,22 @@ public struct DecomposeComposites: Pass {
       var builder = GraphBuilder(
         module.functions[index].graph, constants: module.constants, operators: context.operators,
         symbols: context.symbols)
-      // A decomposition may hold composites itself: sweep until none is left.
-      while try decompose(&builder, &context) {}
+      // A decomposition may hold composites itself: sweep until none is left that can be taken apart.
+      var left: [Node] = []
+      while try decompose(&builder, &left, &context) {}
+      for node in left { context.miss(node, "there is no kernel and no decomposition for these operands") }
       module.functions[index].graph = builder.graph
       module.constants = builder.constants
     }
   }
 
   /// One sweep in execution order; operands are replaced as the sweep goes.
-  private func decompose(_ builder: inout GraphBuilder, _ context: inout PassContext) throws -> Bool {
+  ///
+  /// - Parameter left: set to the nodes that cannot be taken apart.
+  private func decompose(
+    _ builder: inout GraphBuilder, _ left: inout [Node], _ context: inout PassContext
+  ) throws -> Bool {
+    left = []
     var replacement: [ValueID: ValueID] = [:]
     var names: [(value: ValueID, name: String)] = []
     var replaced: Set<NodeID> = []
@@ -44,7 +51,7 @@ public struct DecomposeComposites: Pass {
       builder.position = id
       builder.location = node.location
       guard let results = try definition.decompose(node, into: &builder) else {
-        context.miss(node, "there is no kernel and no decomposition for these operands")
+        left.append(node)
         continue
       }
       for (old, new) in zip(node.results, results) {

@@ -101,7 +101,7 @@ private struct PositionReader {
         graph[producer].operands.count == 2, let ids = graph[producer].operands[0],
         let table = graph[producer].operands[1]
       else { continue }
-      guard !provenance[Int(rows.index)].contains(.data) else { return nil }
+      guard !provenance[Int(rows.index)].contains(.data) else { continue }
       guard graph.users(of: tokens).count == 1, !graph.isOutput(tokens) else {
         throw Miss("the embedding is also read without positions")
       }
@@ -117,12 +117,27 @@ private struct PositionReader {
       return (positions, .evaluated(try evaluated(rows)))
     }
     // The exported table itself, at whatever rows the graph computes.
-    guard let producer = graph.producer(of: rows), graph[producer].operation == "gather",
-      graph[producer].attributes.int("axis", default: 0) == 0, let table = graph[producer].operands[0],
-      let positions = graph[producer].operands[1], graph.constantName(of: table) != nil,
+    guard let (table, positions) = pickedRows(rows), graph.constantName(of: table) != nil,
       graph[table].type.rank == 2, graph[positions].type.rank == 2
-    else { throw Miss("positions are counted from the mask, and are no rows of a constant") }
+    else {
+      let origin =
+        provenance[Int(rows.index)].contains(.mask)
+        ? "are counted from the mask" : "follow the caches, since there is no input of position ids"
+      throw Miss("positions \(origin), and what is added are no rows of a constant")
+    }
     return (positions, .exported(table))
+  }
+
+  /// The table and the indices of what picks rows.
+  private func pickedRows(_ rows: ValueID) -> (table: ValueID, indices: ValueID)? {
+    guard let producer = graph.producer(of: rows), graph[producer].operands.count == 2,
+      let first = graph[producer].operands[0], let second = graph[producer].operands[1]
+    else { return nil }
+    switch graph[producer].operation {
+    case "gather" where graph[producer].attributes.int("axis", default: 0) == 0: return (first, second)
+    case "embedding" where graph[producer].attributes.float("scale", default: 1) == 1: return (second, first)
+    default: return nil
+    }
   }
 
   /// All rows, as far as the graph has them.

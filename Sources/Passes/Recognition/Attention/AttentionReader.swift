@@ -16,6 +16,7 @@ struct AttentionReader {
   let site: AttentionSite
   let evaluators: ProbeEvaluators
   let readings: AttentionReadings
+  let interpreter: Interpreter
   /// Longest context.
   let limit: Int
 
@@ -193,7 +194,10 @@ struct AttentionReader {
       let answer = try response(rows, at: start, site.query.end, past: past)
       let expected = rotary?.rotated(rows, positions: Array(past..<past + Self.rows)).values ?? rows.values
       guard let factor = Agreement.factor(answer.values, expected, tolerance: 1e-5) else {
-        throw Miss("queries are not turned by the angles that keys are turned by")
+        throw Miss(
+          haveFactorPerHead(answer, expected)
+            ? "the scores of the heads have different scales, need one for all"
+            : "queries are not turned by the angles that keys are turned by")
       }
       factors.append(factor)
     }
@@ -201,6 +205,19 @@ struct AttentionReader {
       throw Miss("the factor of queries depends on their position")
     }
     return factors[0]
+  }
+
+  /// Whether every head is what is expected times a number of its own.
+  private func haveFactorPerHead(_ found: HeadRows, _ expected: [Float]) -> Bool {
+    (0..<found.heads).allSatisfy { head in
+      func entries(_ values: [Float]) -> [Float] {
+        (0..<found.rows).flatMap { row -> ArraySlice<Float> in
+          let start = (row * found.heads + head) * found.size
+          return values[start..<start + found.size]
+        }
+      }
+      return Agreement.factor(entries(found.values), entries(expected), tolerance: 1e-5) != nil
+    }
   }
 
   /// The factor between cached keys and the keys that scores read; heads must be repeated in order.
@@ -308,41 +325,23 @@ struct AttentionReader {
       values: added.map { $0.isNaN || $0 < MaskReader.exclusion ? -.infinity : $0 })
   }
 
-  /// The bias that an `attention` node's attributes and mask make.
+  /// The bias that an `attention` node's attributes and mask make: its scores where every product is 0.
   private func bias(of attributes: Attributes, _ mask: ValueID?, _ shape: [Int], _ evaluator: ConeEvaluator)
     throws(Miss) -> [Float]
   {
-    var values = [Float](repeating: 0, count: shape.reduce(1, *))
-    let offset = attributes.bool("queries_at_end", default: false) ? shape[3] - shape[2] : 0
-    let (left, right) = (
-      attributes.int("left_window_size", default: -1), attributes.int("right_window_size", default: -1)
-    )
-    let isCausal = attributes.bool("is_causal", default: false)
+    var attributes = attributes
+    attributes["qk_matmul_output_mode"] = .int(2)
+    let queries = Tensor(.f32, [shape[0], shape[1], shape[2], 1])
+    let keys = Tensor(.f32, [shape[0], shape[1], shape[3], 1])
+    let node = Node(
+      "attention", operands: [], results: [ValueID(0), nil, nil, ValueID(1)], attributes: attributes)
     var given: Tensor?
     if let mask { given = try evaluated(mask, evaluator) }
-    let extents = given.map { Array(repeating: 1, count: 4 - $0.rank) + $0.shape }
-    for index in values.indices {
-      let (key, row) = (index % shape[3], index / shape[3] % shape[2])
-      let position = offset + row
-      if isCausal && key > position || left >= 0 && key < position - left
-        || right >= 0 && key > position + right
-      {
-        values[index] = -.infinity
-      }
-      guard let given, let extents else { continue }
-      let (head, batch) = (index / shape[3] / shape[2] % shape[1], index / shape[3] / shape[2] / shape[1])
-      guard key < extents[3] || extents[3] == 1 else {
-        values[index] = -.infinity
-        continue
-      }
-      var place = 0
-      for (axis, coordinate) in [batch, head, row, key].enumerated() {
-        place = place * extents[axis] + (extents[axis] == 1 ? 0 : coordinate)
-      }
-      let entry = Float(given.double(at: place))
-      values[index] += given.element == .bool ? (entry == 0 ? -.infinity : 0) : entry
+    do throws(Interpreter.Failure) {
+      return try interpreter.evaluate(node, [queries, keys, keys, given])[3]!.array(of: Float.self)
+    } catch {
+      throw Miss("its scores cannot be evaluated: \(error.message)")
     }
-    return values
   }
 
   /// Whole numbers that the masks are made of.

@@ -174,8 +174,13 @@ struct AttentionFinder {
       case "cast", "identity", "reshape", "squeeze", "unsqueeze": break
       case "mul", "div":
         guard let other = node.operands.compactMap({ $0 }).first(where: { $0 != next }),
-          let factor = scalar(other), node.operation == "mul" || node.operands[0] == next
+          node.operation == "mul" || node.operands[0] == next, graph.constantName(of: other) != nil
         else { throw Miss("the scores are scaled by something that is no constant") }
+        guard let factor = scalar(other) else {
+          throw Miss(
+            "the scores are scaled by the constant '\(graph[other].name)' of \(graph[other].type), need one number"
+          )
+        }
         scale *= node.operation == "mul" ? factor : 1 / factor
       case "tanh":
         guard softcap == 0 else { throw Miss("the scores pass through 'tanh' twice") }

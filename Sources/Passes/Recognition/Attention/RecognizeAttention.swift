@@ -68,7 +68,8 @@ private struct AttentionRewriter {
         }
         try checkCaches(of: site)
         let meaning = try AttentionReader(
-          finder: finder, site: site, evaluators: evaluators, readings: readings, limit: limit
+          finder: finder, site: site, evaluators: evaluators, readings: readings, interpreter: interpreter,
+          limit: limit
         ).meaning()
         try AttentionProof(
           finder: finder, site: site, evaluators: evaluators, readings: readings, interpreter: interpreter,
