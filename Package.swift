@@ -89,7 +89,8 @@ let package = Package(
     tests("TensorsTests", ["Tensors", "TestSupport"]),
     tests("KernelsTests", ["Kernels", "CKernels", "Tensors"]),
     tests(
-      "PassesTests", ["Passes", "Operators", "Kernels", "GraphIR", "Tensors", "TestSupport"], exclude: ["Goldens", "Cases"]),
+      "PassesTests", ["Compiler", "Passes", "Operators", "Kernels", "GraphIR", "Tensors", "TestSupport"],
+      exclude: ["Goldens", "Cases"]),
     tests(
       "ExecutionTests",
       [

@@ -71,7 +71,7 @@ public struct Calibrator {
     let result = try Planner(single).plan()
     var program = result.program
     let writer = try PlanWriter(path: path)
-    program.weights = try writer.writeWeights(result.weights) { _ in }
+    try writer.writeWeights(result.weights, of: &program)
     try writer.finish(program)
     executor = try Executor(try PlanFile(path: path), pool: pool)
     self.pool = pool
