@@ -7,7 +7,7 @@ public struct MachineDescription: Sendable {
   public let processorName: String
   /// Processors that this process may run on.
   public let processorCount: Int
-  /// Bytes of the last-level cache; 0 when the system does not tell.
+  /// Bytes of the last-level cache that one core has a share in; 0 when the system does not tell.
   public let cacheByteCount: Int
   public let features: CPUFeatures
   /// The kernel of each family that runs here.
@@ -23,10 +23,22 @@ public struct MachineDescription: Sendable {
     let bytes = name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
     processorName = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespaces)
     processorCount = ck_processor_count()
-    cacheByteCount = max(0, sysconf(Int32(_SC_LEVEL3_CACHE_SIZE)), sysconf(Int32(_SC_LEVEL2_CACHE_SIZE)))
+    cacheByteCount = Self.readCacheByteCount()
     features = .current
     kernels = MicroKernel.families.map { ($0, MicroKernel.best($0).name) }
     openBLAS = OpenBLAS.shared.map { ($0.coreName, $0.reason) }
+  }
+
+  /// The largest cache of the first core, as Linux tells in lines such as `32768K`.
+  private static func readCacheByteCount() -> Int {
+    let folder = "/sys/devices/system/cpu/cpu0/cache"
+    let sizes = (0..<8).compactMap { level -> Int? in
+      guard let text = try? String(contentsOfFile: "\(folder)/index\(level)/size", encoding: .utf8),
+        let found = text.firstMatch(of: /^(\d+)([KM])/), let count = Int(found.1)
+      else { return nil }
+      return count << (found.2 == "K" ? 10 : 20)
+    }
+    return sizes.max() ?? 0
   }
 
   /// Bytes per second at which threads together read main memory: the best of a few passes.
