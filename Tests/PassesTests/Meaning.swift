@@ -19,7 +19,7 @@ struct Meaning {
     var hidden: Set<Int> = []
 
     fileprivate var extents: [String: Int] {
-      ["B": batch, "S": rows, "P": past, "T": past + rows, "H": 2]
+      ["B": batch, "S": rows, "P": past, "T": past + rows]
     }
   }
 

@@ -9,7 +9,7 @@ extension RewritePass {
   ///     %y = reshape(%n, [0, 0, 128])                       (the reshapes meet and cancel)
   public static let unmergeRows = RewritePass(
     "unmerge-rows", "Computes row by row on [batch, sequence, ...], not on merged rows.", fidelity: .exact,
-    rules: [SplitMerge(), SinkMerge(), SinkMergePair()])
+    rules: [SinkMerge(), SinkMergePair()])
 }
 
 /// A view that merges the leading axes of rows and keeps the last one.
@@ -30,26 +30,6 @@ private struct MergedRows {
       throw OperatorError("rows are of unknown width: \(builder.type(value))")
     }
     return try builder("reshape", value, builder.constant([-1, width]))
-  }
-}
-
-/// Heads that are laid side by side while rows are merged are so in two steps: `[B, S, H, d]`, `[B, S, H*d]`,
-/// `[B*S, H*d]`. The second step can then sink.
-private struct SplitMerge: Rule {
-  let name = "split-merge"
-  let anchors = ["reshape"]
-
-  func match(_ id: NodeID, in view: borrowing GraphView) throws(Miss) -> Patch? {
-    guard let source = view[id].operands[0], let result = view[id].results[0] else { return nil }
-    let (from, to) = (view.type(source), view.type(result))
-    guard from.rank == 4, to.rank == 2, let heads = from.shape[2].constant, let size = from.shape[3].constant,
-      to.shape[1] == Dim(heads * size), to.shape[0] == from.shape[0] * from.shape[1]
-    else { return nil }
-    return Patch("heads side by side before the merge of rows", replacing: [result]) {
-      builder throws(OperatorError) in
-      let rows = try builder("reshape", source, builder.constant([0, 0, heads * size]))
-      return [try MergedRows.merge(rows, into: &builder)]
-    }
   }
 }
 
