@@ -88,7 +88,7 @@ import Testing
     #expect(message { $0[7] = Tensor(i64: [0, 1, -1, 2], [1, 4]) }.contains("position -1 is beyond"))
     #expect(message { $0[7] = Tensor(i64: [0, 1], [1, 2]) }.contains("position ids are [1, 2]"))
     #expect(message { $0[8] = Tensor(i64: [1, 1, 1, 1], [1, 4]) }.contains("accepted is [1, 7]"))
-    #expect(message { $0[8] = noise([1, 7], seed: 1) }.contains("accepted are i64 and i32"))
+    #expect(message { $0[8] = noise([1, 7], seed: 1) }.contains("accepted are bool, i64 and i32"))
     #expect(message { $0[9] = noise([3], seed: 1) }.contains("accepted is f32[4]"))
     #expect(message { $0[3] = noise([3], seed: 1) }.contains("accepted is f32[8]"))
     #expect(message { $0[0] = noise([1, 4, 63], seed: 1) }.contains("accepted is [B, S, 8 * d]"))
