@@ -44,9 +44,13 @@ struct BlockKernelTests {
     let format: BlockFormat
     let x: [Float], bias: [Float], weights: [UInt8]
 
-    /// - Parameter isExtreme: activations and weights at the ends of what their codes hold, blocks of zeros,
-    ///   and scales that f16 stores as subnormals.
-    init(_ format: BlockFormat, rows: Int, inner: Int, columns: Int, isExtreme: Bool = false) {
+    /// - Parameters:
+    ///   - isExtreme: activations and weights at the ends of what their codes hold, blocks of zeros, and scales
+    ///     that f16 stores as subnormals.
+    ///   - x: activations, where they matter.
+    init(
+      _ format: BlockFormat, rows: Int, inner: Int, columns: Int, isExtreme: Bool = false, x: [Float]? = nil
+    ) {
       (self.format, self.rows, self.inner, self.columns) = (format, rows, inner, columns)
       var random = Random(UInt64(rows * 1_000_003 + inner * 1009 + columns))
       bias = random.floats(columns)
@@ -55,7 +59,7 @@ struct BlockKernelTests {
         let size: Float = [1, 0, 0x1p-20, 100][block % 4]
         return Bool.random(using: &random) ? size : -size
       }
-      x = (0..<rows * inner).map { number($0 % inner / 32) }
+      self.x = x ?? (0..<rows * inner).map { number($0 % inner / 32) }
       let stride = format.rowBytes(inner)
       var bytes = [UInt8](repeating: 0, count: columns * stride)
       bytes.withUnsafeMutableBytes { bytes in

@@ -8,7 +8,7 @@ struct ScanKernelTests {
   static let kernels = MicroKernel.runnable("scan_u4") + MicroKernel.runnable("scan_u8")
 
   /// Panels with any codes, and rows of q, at the ends of what they hold where `isExtreme`.
-  private struct Case {
+  struct Case {
     let bits: Int, rank: Int, panels: Int, rows: Int
     let codes: [UInt8], q: [Int8], scales: [Float]
 
@@ -122,7 +122,7 @@ struct SelectKernelTests {
     return order.prefix(count).sorted().map { UInt32($0) }
   }
 
-  private static func select(_ x: [Float], _ count: Int, _ kernel: MicroKernel) -> [UInt32] {
+  static func select(_ x: [Float], _ count: Int, _ kernel: MicroKernel) -> [UInt32] {
     let numbers = GuardedBuffer(x)
     let places = GuardedBuffer(count: count)
     kernel.pointer(as: MicroKernelType.Select.self)(
