@@ -4,7 +4,8 @@ import Testing
 
 /// Kernels held back to each instruction set that this machine runs.
 @Suite struct InstructionSetTests {
-  /// Accepted differences of logits, over their standard deviation: the largest, and the root of the mean square.
+  /// Accepted differences of logits, over their standard deviation: the largest, and the root of the mean
+  /// square.
   ///
   /// A difference in the last place may turn over how an activation is rounded to 8 bits, and with that which
   /// groups of neurons are active in this model; that is seen in single positions.
@@ -70,8 +71,10 @@ import Testing
       #expect(report?["instruction_sets"] as? [String] == InstructionSet.available.map(\.name))
       #expect(report?["forced_instruction_set"] as? String == set.name)
       let kernels = try #require(report?["kernels"] as? [[String: Any]])
-      let product = kernels.first { $0["family"] as? String == "linear_f32" }?["kernel"] as? String
-      #expect(product?.hasSuffix("__\(set.name)") == MicroKernel.all.contains { $0.name == product })
+      for entry in kernels {
+        let kernel = try #require(MicroKernel.all.first { $0.name == entry["kernel"] as? String })
+        #expect(kernel.requiredFeatures.isSubset(of: set.features), "\(kernel) with \(set.name)")
+      }
     }
   }
 

@@ -33,11 +33,9 @@ public struct InstructionSet: Sendable, Equatable {
   static func named(_ name: String) throws(KernelError) -> InstructionSet? {
     if name.isEmpty { return nil }
     if let set = available.first(where: { $0.name == name }) { return set }
-    let isKnown = known.contains { $0.name == name }
+    let problem = known.contains { $0.name == name } ? ", which this machine does not run" : ""
     let accepted = available.map { "'\($0.name)'" }.joined(separator: ", ")
-    throw .invalid(
-      "\(variable) is '\(name)'\(isKnown ? ", which this machine does not run" : ""); accepted here are \(accepted)"
-    )
+    throw .invalid("\(variable) is '\(name)'\(problem); accepted here are \(accepted)")
   }
 }
 
