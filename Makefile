@@ -27,7 +27,7 @@ PEERS = $(PYTHON) Benchmarks/bench_peers.py --tandem $(TANDEM) --cache $(CACHE) 
 # What other exporters made of it, as far as it is here.
 EXPORTS = $(foreach name,dynamo23 optimum,$(if $(wildcard $(GEMMA)-exports/$(name)/model.onnx),$(name)))
 
-.PHONY: run build setup venv gemma gemma-exports verify test conformance zoo-matrix bench bench-peers bench-1b proto format lint clean help
+.PHONY: run build setup venv gemma gemma-exports verify test conformance zoo-matrix bench bench-peers bench-head bench-predictors bench-1b proto format lint clean help
 
 run: ## The main job: fetch and export Gemma 3 270M once, compile it once, write text. PROMPT="..." TOKENS=64
 run: setup build
@@ -86,6 +86,19 @@ bench: setup build gemma $(CACHE)/venv/.check
 bench-peers: ## The table of engines: llama.cpp, ONNX Runtime, its genai, OpenVINO; installs them into .cache. ROUNDS=5 TEXT=FILE
 bench-peers: setup build gemma $(CACHE)/venv/.check
 	@$(PEERS) $(if $(TEXT),--text "$(TEXT)")
+
+bench-head: ## What a HiRE head finds on prose, code and French, and how far it is from all logits. CALIBRATION=FILE
+bench-head: setup build gemma
+	@[ -f $(CACHE)/texts/prose.txt ] || python3 Benchmarks/texts.py $(CACHE)/texts
+	plan=$(CACHE)/gemma-3-270m.hire.plan
+	$(TANDEM) convert $(GEMMA)/model.onnx --head hire --calibration $(or $(CALIBRATION),self) -o $$plan
+	for kind in prose code french; do
+	  echo "$$kind:" && $(TANDEM) eval $$plan --text $(CACHE)/texts/$$kind.txt --head hire --against $$plan
+	done
+
+bench-predictors: ## Why the head's predictor is what it is: plain SVD, random, data-aware and a 4-bit copy side by side.
+bench-predictors: setup build gemma
+	@$(TANDEM) convert $(GEMMA)/model.onnx --head hire --compare-predictors --stop-after hire-softmax
 
 bench-1b: ## How speed grows with size: a model of Llama 1B's shape with random weights, 7 GB in .cache. WEIGHTS=auto
 bench-1b: setup build venv

@@ -34,7 +34,7 @@ extension ConversionOptions {
 
   private var hireSoftmax: HireSoftmax {
     var options = HireSoftmax.Options()
-    (options.k, options.recall) = (headK, recall)
+    (options.k, options.recall, options.comparesPredictors) = (headK, recall, comparesPredictors)
     return HireSoftmax(options)
   }
 
@@ -90,8 +90,12 @@ extension ConversionOptions {
       throw .usage("--print-after is '\(printAfter)', which --stop-after \(stopAfter) does not reach")
     }
     if let context = maxContext, !Self.contexts.contains(context) { throw .context(context) }
-    if headK < 1 || headK > Self.largestHeadK { throw .usage("--head-k is \(headK), accepted are 1...\(Self.largestHeadK)") }
-    if !(recall > 0 && recall <= 1) { throw .usage("--recall is \(recall), accepted is more than 0 and at most 1") }
+    if headK < 1 || headK > Self.largestHeadK {
+      throw .usage("--head-k is \(headK), accepted are 1...\(Self.largestHeadK)")
+    }
+    if !(recall > 0 && recall <= 1) {
+      throw .usage("--recall is \(recall), accepted is more than 0 and at most 1")
+    }
     if let limit = patchLimit, limit < 0 { throw .patchLimit(limit) }
   }
 

@@ -53,6 +53,8 @@ public struct ConversionOptions: Sendable {
   public var headK = 64
   /// The share of them that it must find.
   public var recall = 0.999
+  /// Whether the summary tells what other kinds of predictors would find.
+  public var comparesPredictors = false
   public var exact = Exactness.none
   /// A text to calibrate with; nil lets the model write some.
   public var calibration: String?

@@ -17,6 +17,7 @@ struct HireCase: CustomStringConvertible {
   var softcap: Float = 0
   var isLastOnly = false
   var threads = 2
+  var tail = HireTail(bias: 0.25, slope: 0.75)
 
   static let inner = 40, rank = 32, scanRank = 16, batch = 2
 
@@ -29,7 +30,8 @@ struct HireCase: CustomStringConvertible {
     var attributes: [String: AttributeValue] = [
       "scan_rank": .int(Self.scanRank), "scan_bits": .int(bits), "shard_rows": .int(shardRows),
       "survivors": .int(survivors), "candidates": .int(candidates), "softcap": .float(softcap),
-      "last_only": .int(isLastOnly ? 1 : 0), "normalizer_bias": .float(0.25),
+      "last_only": .int(isLastOnly ? 1 : 0), "tail_bias": .float(tail.bias),
+      "tail_slope": .float(tail.slope),
     ]
     if rowsFormat != .q8b32 { attributes["rows_format"] = .string(rowsFormat.rawValue) }
     if format != .f32 { attributes["weight_format"] = .string(format.rawValue) }
@@ -139,11 +141,11 @@ struct HireCase: CustomStringConvertible {
       return order.prefix(count).sorted()
     }
     var found = Found()
-    var terms: [Double] = []
+    var (listed, others) = (0.0, 0.0)
     for start in stride(from: 0, to: vocabulary, by: shardRows) {
       let rows = Array(start..<min(vocabulary, start + shardRows))
-      let survivors = best(rows, second == nil ? candidates : survivors, first)
-      let chosen = second.map { best(survivors, candidates, $0) } ?? survivors
+      let survivors = best(rows, survivors, first)
+      let chosen = best(survivors, candidates, second ?? first)
       for row in chosen {
         found.logits.append(dense[Int(ids[row])])
         found.ids.append(ids[row])
@@ -154,14 +156,15 @@ struct HireCase: CustomStringConvertible {
       }
       for row in survivors {
         if chosen.contains(row) {
-          terms.append(Double(dense[Int(ids[row])]))
+          listed += exp(Double(dense[Int(ids[row])]))
         } else {
-          let score = Double(biased(second!, row)), cap = Double(softcap)
-          terms.append(cap == 0 ? score : cap * tanh(score / cap))
+          let score = Double(biased(second ?? first, row)), cap = Double(softcap)
+          others += exp(cap == 0 ? score : cap * tanh(score / cap))
         }
       }
     }
-    found.normalizer = log(terms.reduce(0) { $0 + exp($1) }) + 0.25
+    let odds = exp(Double(tail.bias)) * pow(others / listed, Double(tail.slope))
+    found.normalizer = log(listed * (1 + odds))
     return found
   }
 }

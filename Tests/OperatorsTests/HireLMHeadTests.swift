@@ -70,7 +70,7 @@ import Testing
   }
 
   /// With quotas of whole shards nothing is missed: the logits are those of `lm_head`, bit for bit, and the
-  /// sum is that of all.
+  /// sum is that of all, whatever is said of a tail.
   @Test(arguments: [BlockFormat.f32, .q8b32, .q4b32])
   func wholeShardsGiveTheDenseLogits(_ format: BlockFormat) throws {
     var test = HireCase(format: format, hasBias: true, survivors: 64, candidates: 64, softcap: 3)
@@ -92,7 +92,7 @@ import Testing
         for place in places { #expect(logits[place] == all[row * test.vocabulary + Int(ids[place])]) }
       }
       let decomposed = try #require(try sample.evaluateDecomposition())
-      for (a, b) in zip(results[2].doubles, decomposed[2]!.doubles) { #expect(abs(a - 0.25 - b) < 1e-5) }
+      for (a, b) in zip(results[2].doubles, decomposed[2]!.doubles) { #expect(abs(a - b) < 1e-5) }
       #expect(decomposed[1]!.type == results[1].type && decomposed[0]!.type == results[0].type)
     }
   }
@@ -157,6 +157,9 @@ import Testing
     test.rowsFormat = .f32
     for text in try refusal(test) { #expect(text.contains("'rows_format' is \"f32\"")) }
     test.rowsFormat = .q8b32
+    test.tail.slope = 0
+    for text in try refusal(test) { #expect(text.contains("'tail_slope' 0.0, accepted are")) }
+    test.tail.slope = 1
     let beyond = try refusal(test) { $0[4] = Tensor(i32: [Int32](repeating: 150, count: 150)) }
     #expect(beyond[0] == "no error" && beyond[1].contains("row_ids hold an id out of range"))
   }

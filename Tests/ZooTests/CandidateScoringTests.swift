@@ -2,6 +2,7 @@ import Foundation
 import Generation
 import Kernels
 import PlanFormat
+import Tensors
 import TestSupport
 import Testing
 import Tokenization

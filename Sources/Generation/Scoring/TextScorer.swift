@@ -1,5 +1,6 @@
 public import Kernels
 import PlanFormat
+public import Tensors
 import Tokenization
 
 #if canImport(Glibc)

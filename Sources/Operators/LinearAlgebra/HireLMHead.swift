@@ -8,10 +8,12 @@ import Tensors
 ///
 /// `projection` [R, K] takes x to coordinates by importance; `scan` holds the first `scan_rank` coordinates
 /// of all V predictor rows in panels of small codes, `rows` all of them in `rows_format` (q8b32 when absent),
-/// and `row_ids` the row of `weight` that each stands for. Predictor rows are cut into shards of `shard_rows`.
-/// Of each shard the best `survivors` by `scan` are scored by `rows`, and the best `candidates` of these are
-/// computed exactly: `softcap(weight x + bias)`, shards times candidates of them, a shard's behind the one
-/// before it. Without `rows` the first stage chooses the candidates.
+/// and `row_ids` the row of `weight` that each stands for. Predictor rows are cut into shards of
+/// `shard_rows`. Of each shard the best `survivors` by `scan` are scored by `rows`, and the best `candidates`
+/// of these are computed exactly: `softcap(weight x + bias)`, shards times candidates of them, a shard's
+/// behind the one before it. Without `rows` the scores by `scan` choose the candidates too. `log_normalizer`
+/// is log(S + T) with S the sum of exp(logit) over candidates, and log(T / S) = tail_bias + tail_slope log(s
+/// / S), s being the sum of exp(score) over the other survivors.
 ///
 /// The exact meaning is the definition that is decomposed into: the largest logits of all, in order, and the
 /// logarithm of the sum of all exponentials. The kernel may miss some, and gives them in another order.
@@ -24,7 +26,7 @@ struct HireLMHead: Operator {
       "weight_format": .string, "rows_format": .string, "scan_rank!": .int, "scan_bits!": .int,
       "shard_rows!": .int,
       "survivors": .int, "candidates!": .int, "softcap": .float, "last_only": .int,
-      "normalizer_bias": .float,
+      "tail_bias": .float, "tail_slope": .float,
     ])
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {

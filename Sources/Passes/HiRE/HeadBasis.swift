@@ -33,16 +33,19 @@ struct HeadBasis {
   ///   - states: f32 [N, K].
   ///   - weights: f32 [V, K].
   init(states: Tensor, rows: Int, weights: Tensor, pool: ThreadPool) throws(Miss) {
-    guard let factorizations = OpenBLAS.shared?.factorizations else {
-      throw Miss("finding a predictor needs OpenBLAS with LAPACK, which is not on this machine")
-    }
     let n = weights.shape[1]
-    width = n
     var covariance = Self.gram(states, rows: rows, pool)
     let scale = 1 / Double(max(1, rows))
     for index in covariance.indices { covariance[index] *= scale }
     let trace = (0..<n).reduce(0.0) { $0 + covariance[$1 * n + $1] }
     for index in 0..<n { covariance[index * n + index] += Self.ridge * trace / Double(n) }
+    try self.init(covariance: covariance, weights: weights, pool: pool)
+  }
+
+  /// - Parameter covariance: C, [K, K].
+  init(covariance: [Double], weights: Tensor, pool: ThreadPool) throws(Miss) {
+    let (factorizations, n) = (try Self.factorizations(), weights.shape[1])
+    width = n
     let logits = Self.gram(weights, rows: weights.shape[0], pool)
     do throws(DenseFactorizations.Failure) {
       let factor = try factorizations.cholesky(covariance, n)
@@ -55,6 +58,20 @@ struct HeadBasis {
     } catch {
       throw Miss("the hidden states have no basis: \(error)")
     }
+  }
+
+  /// Coordinates in rows of an orthogonal matrix, [K, K].
+  init(orthogonal matrix: [Double], width: Int) {
+    self.width = width
+    projection = matrix.map { Float($0) }
+    mixing = (0..<(width * width)).map { Float(matrix[$0 % width * width + $0 / width]) }
+  }
+
+  static func factorizations() throws(Miss) -> DenseFactorizations {
+    guard let factorizations = OpenBLAS.shared?.factorizations else {
+      throw Miss("finding a predictor needs OpenBLAS with LAPACK, which is not on this machine")
+    }
+    return factorizations
   }
 
   /// x^T x of f32 [rows, K], in double precision from piece to piece.
@@ -90,7 +107,9 @@ struct HeadBasis {
     for row in 0..<rotated {
       for column in 0..<width {
         var sum: Float = 0
-        for index in 0..<rotated { sum += rotation[index * rotated + row] * projection[index * width + column] }
+        for index in 0..<rotated {
+          sum += rotation[index * rotated + row] * projection[index * width + column]
+        }
         rows[row * width + column] = sum
       }
     }

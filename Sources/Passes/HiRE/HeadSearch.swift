@@ -7,7 +7,8 @@ struct HeadSearch {
     let form: HireForm
     let nanoseconds: Double
     let bytes: Int
-    /// Expected share of the best tokens that are candidates, over states and shards; and half of its 95 % interval.
+    /// Expected share of the best tokens that are candidates, over states and shards; and half of its 95 %
+    /// interval.
     let recall: Double
     let interval: Double
     /// The same of the best token alone.
@@ -25,6 +26,8 @@ struct HeadSearch {
   }
   private static let survivors = [32, 48, 64, 96, 128, 192, 256, 384, 512, 768]
   private static let candidates = [4, 8, 12, 16, 24, 32, 48, 64, 96, 128]
+  /// Survivors for one candidate where one stage chooses both.
+  private static let observed = 8
   /// Ranks from here on are as good as lost with any of these quotas.
   private static let largestRank = 1 << 17
 
@@ -32,7 +35,8 @@ struct HeadSearch {
   var shardRows: Int { max(256, (cost.vocabulary / 64 + 15) / 16 * 16) }
   private var shards: Int { (cost.vocabulary + shardRows - 1) / shardRows }
 
-  /// For each pair of stages the cheapest form that meets the target, cheapest first; and the best recall of all.
+  /// For each pair of stages the cheapest form that meets the target, cheapest first; and the best recall of
+  /// all.
   func options(_ ranks: PredictorRanks, progress: (Double) -> Void) -> (options: [Option], best: Option?) {
     let scans = Self.scans.filter { $0.rank < cost.width }
     let rows = Self.rows.filter { $0.rank < cost.width }
@@ -67,8 +71,10 @@ struct HeadSearch {
     let candidates = Self.candidates.filter { $0 <= shardRows }
     return candidates.flatMap { count -> [HireForm] in
       guard rows != nil else {
+        // Survivors that are no candidates cost next to nothing, and tell what is missed.
+        let survivors = min(Self.observed * count, shardRows)
         return [
-          HireForm(scan: scan, rows: nil, shardRows: shardRows, survivors: count, candidates: count)
+          HireForm(scan: scan, rows: nil, shardRows: shardRows, survivors: survivors, candidates: count)
         ]
       }
       return Self.survivors.filter { $0 > count && $0 <= shardRows }.map {
@@ -81,30 +87,28 @@ struct HeadSearch {
     _ form: HireForm, _ nanoseconds: Double, _ tables: [PredictorTrial: [Int32]], _ kept: [Int: [Double]],
     _ ranks: PredictorRanks
   ) -> Option {
-    let (first, last) = (tables[form.scan]!, form.rows.map { tables[$0]! })
-    let (survives, remains) = (kept[form.survivors]!, kept[form.candidates]!)
-    var (sum, squares, top) = (0.0, 0.0, 0.0)
+    // A second stage chooses the candidates, or the first does.
+    let stages: [(ranks: [Int32], kept: [Double])] =
+      if let rows = form.rows {
+        [(tables[form.scan]!, kept[form.survivors]!), (tables[rows]!, kept[form.candidates]!)]
+      } else {
+        [(tables[form.scan]!, kept[form.candidates]!)]
+      }
+    var (all, top) = (RunningMean(), RunningMean())
     for state in 0..<ranks.count {
       var recall = 0.0
       for index in (state * ranks.k)..<((state + 1) * ranks.k) {
-        let rank = Int(first[index])
-        var probability = rank < survives.count ? survives[rank] : 0
-        if let last {
-          let rank = Int(last[index])
-          probability *= rank < remains.count ? remains[rank] : 0
+        let probability = stages.reduce(1.0) { product, stage in
+          let rank = Int(stage.ranks[index])
+          return rank < stage.kept.count ? product * stage.kept[rank] : 0
         }
         recall += probability
-        if index == state * ranks.k { top += probability }
+        if index == state * ranks.k { top.add(probability) }
       }
-      recall /= Double(ranks.k)
-      sum += recall
-      squares += recall * recall
+      all.add(recall / Double(ranks.k))
     }
-    let n = Double(ranks.count)
-    let mean = sum / n
-    let error = (max(0, squares / n - mean * mean) / max(1, n - 1)).squareRoot()
     return Option(
-      form: form, nanoseconds: nanoseconds, bytes: cost.bytes(form), recall: mean, interval: 1.96 * error,
-      topRecall: top / n)
+      form: form, nanoseconds: nanoseconds, bytes: cost.bytes(form), recall: all.mean,
+      interval: 1.96 * all.standardError, topRecall: top.mean)
   }
 }

@@ -3,7 +3,7 @@ import Tensors
 /// How a HiRE head finds its candidates: stages, and what each shard keeps.
 struct HireForm: Hashable {
   let scan: PredictorTrial
-  /// The second stage, for survivors of the first; nil when these are candidates at once.
+  /// The second stage, for survivors of the first; nil where the best of these are candidates.
   let rows: PredictorTrial?
   let shardRows: Int
   /// Kept per shard by the first stage.
@@ -20,12 +20,12 @@ struct HireForm: Hashable {
 
 /// Nanoseconds per token, for choosing between forms.
 ///
-///     bytes read in order / 25 GB/s + bytes of picked rows / 7 GB/s + 4.5 ns per picked row + 0.3 ns per selected-from row
-///     + 10 us for stages that begin and end
+///     bytes read in order / 25 GB/s + bytes of picked rows / 7 GB/s + 4.5 ns per picked row
+///     + 0.3 ns per row that is selected from + 10 us for stages that begin and end
 ///
-/// The figures are those of a two-core machine of 25 to 35 GB/s, where picked rows lie on pages of their own; what
-/// matters is their proportion. They are constants,
-/// so that equal input gives equal plans.
+/// The figures stand for the two Zen 3 cores of the README's tables, 25 to 35 GB/s, where picked rows lie on pages of
+/// their own; `kernelbench` prints the stages of `hire_lm_head` beside the read roof. What matters is their
+/// proportion. They are constants, so that equal input gives equal plans.
 struct HeadCost {
   let vocabulary: Int, width: Int
   let rowBytes: Int

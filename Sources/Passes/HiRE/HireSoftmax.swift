@@ -26,6 +26,8 @@ public struct HireSoftmax: Pass {
     public var k = 64
     /// The share of them that must be among the candidates.
     public var recall = 0.999
+    /// Whether the details tell what other kinds of predictors would find (``PredictorComparison``).
+    public var comparesPredictors = false
 
     public init() {}
   }
@@ -91,9 +93,12 @@ public struct HireSoftmax: Pass {
       var evaluator = ConeEvaluator(graph, constants: constants, operators: context.operators, sizes: [:])
       return try evaluator.read(value)
     }
-    let ranks = PredictorRanks(
-      judged, weights, bias: bias, softcap: head.attributes.float("softcap", default: 0), k: options.k, basis: basis,
-      pool: pool)
+    if options.comparesPredictors {
+      context.explain(
+        try PredictorComparison(weights: weights, bias: bias, fitted: basis, judged: judged, pool: pool)
+          .table())
+    }
+    let ranks = PredictorRanks(judged, weights, bias: bias, k: options.k, basis: basis, pool: pool)
     let cost = HeadCost(vocabulary: vocabulary, width: width, rowBytes: format.rowBytes(width))
     let (found, best) = HeadSearch(cost: cost, target: options.recall).options(ranks) { _ in }
     context.explain(Self.table(found, cost, options))
@@ -111,19 +116,20 @@ public struct HireSoftmax: Pass {
     let measured = try HireMeasurement(
       predictor, Self.attributes(cheapest.form, head.attributes), weights: weights, bias: bias,
       format: format, judged, ranks, pool)
+    let recallInterval = 1.96 * measured.recall.standardError
     context.note(
       "HiRE head: \(Self.megabytes(cheapest.bytes)) of \(Self.megabytes(cost.vocabulary * cost.rowBytes)), finds"
-        + " \(Self.percent(measured.recall)) +- \(Self.percent(measured.recallInterval)) of the top \(ranks.k),"
-        + " \(Self.percent(measured.topRecall)) of the top 1")
+        + " \(Self.percent(measured.recall.mean)) +- \(Self.percent(recallInterval)) of the top \(ranks.k),"
+        + " \(Self.percent(measured.topRecall.mean)) of the top 1")
     context.explain([
       "chosen is the first; run on \(judged.shape[0]) held-out states of \(states.origin) it finds"
-        + " \(Self.percent(measured.recall)) +- \(Self.percent(measured.recallInterval)); the log normalizer is off by"
-        + " \(Self.rounded(measured.normalizerDeviation))"
+        + " \(Self.percent(measured.recall.mean)) +- \(Self.percent(recallInterval)); KL from the dense head is"
+        + " \(Self.rounded(measured.divergence))"
     ])
     context.measure(
       wanted: "recall of the top \(options.k) >= \(options.recall)",
-      measured: "\(Self.rounded(measured.recall)) +- \(Self.rounded(measured.recallInterval)), top 1"
-        + " \(Self.rounded(measured.topRecall)), log normalizer +- \(Self.rounded(measured.normalizerDeviation))")
+      measured: "\(Self.rounded(measured.recall.mean)) +- \(Self.rounded(recallInterval)), top 1"
+        + " \(Self.rounded(measured.topRecall.mean)), KL \(Self.rounded(measured.divergence))")
     return Choice(form: cheapest.form, predictor: predictor, measured: measured)
   }
 
@@ -142,7 +148,9 @@ public struct HireSoftmax: Pass {
     }
     var evaluator = ConeEvaluator(graph, constants: constants, operators: operators, sizes: [:])
     let tensor = try evaluator.read(value)
-    guard tensor.element == .f32, tensor.rank == 2 else { throw Miss("the head's weights are \(tensor.type), need f32") }
+    guard tensor.element == .f32, tensor.rank == 2 else {
+      throw Miss("the head's weights are \(tensor.type), need f32")
+    }
     return (tensor, format)
   }
 
@@ -155,8 +163,10 @@ public struct HireSoftmax: Pass {
   private static func describe(_ option: HeadSearch.Option) -> String {
     let form = option.form
     guard case .scan(let bits) = form.scan.coding else { return "" }
-    let second = form.rows.map { " -> \(form.survivors) per shard -> rank \($0.rank) of \(form.rowsFormat!)" } ?? ""
-    return "rank \(form.scan.rank) of \(bits) bits\(second) -> \(form.candidates) per shard of \(form.shardRows)"
+    let second =
+      form.rows.map { " -> \(form.survivors) per shard -> rank \($0.rank) of \(form.rowsFormat!)" } ?? ""
+    return
+      "rank \(form.scan.rank) of \(bits) bits\(second) -> \(form.candidates) per shard of \(form.shardRows)"
   }
 
   private static func table(_ options: [HeadSearch.Option], _ cost: HeadCost, _ wanted: Options) -> [String] {
@@ -186,7 +196,9 @@ public struct HireSoftmax: Pass {
     return attributes
   }
 
-  private func rewrite(_ module: inout Module, _ site: HeadSite, _ choice: Choice, _ context: inout PassContext)
+  private func rewrite(
+    _ module: inout Module, _ site: HeadSite, _ choice: Choice, _ context: inout PassContext
+  )
     throws(Miss)
   {
     let added: [String: Tensor?] = [
@@ -194,8 +206,8 @@ public struct HireSoftmax: Pass {
       "hire.row_ids": choice.predictor.rowIDs, "hire.rows": choice.predictor.rows,
     ]
     for (name, tensor) in added { module.constants[name] = tensor }
-    var attributes = Self.attributes(choice.form, module.main.graph[site.node].attributes)
-    attributes["normalizer_bias"] = .float(Float(choice.measured.normalizerBias))
+    let attributes = Self.attributes(choice.form, module.main.graph[site.node].attributes)
+      .with(choice.measured.tail)
     for name in ["decode", "block"] {
       guard let function = module.functions.first(where: { $0.name == name }) else {
         throw Miss("there is no function '\(name)', which specialize-phases makes")
@@ -213,7 +225,8 @@ public struct HireSoftmax: Pass {
 
   /// A copy of a function with candidates in place of logits.
   private func sparse(
-    _ function: Module.Function, _ logits: String, _ attributes: Attributes, _ module: Module, _ context: PassContext
+    _ function: Module.Function, _ logits: String, _ attributes: Attributes, _ module: Module,
+    _ context: PassContext
   ) throws -> Module.Function {
     let site = try HeadSite(function.graph, logits: logits)
     var builder = GraphBuilder(

@@ -1,12 +1,6 @@
 import Kernels
 import Tensors
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
 /// How far down the lists of predictors those tokens are that the logits put first.
 ///
 /// Judged on held-out hidden states: for each, the k tokens of the largest logits W h, and for every trial the number of
@@ -16,13 +10,10 @@ struct PredictorRanks {
   let count: Int, k: Int
   /// [count, k]: tokens by falling logit.
   private(set) var tokens: [Int32]
-  /// log sum exp of the logits of each state.
-  private(set) var logNormalizers: [Double]
 
   private let states: Tensor
   private let weights: Tensor
   private let bias: Tensor?
-  private let softcap: Float
   private let basis: HeadBasis
   private let pool: ThreadPool
 
@@ -33,14 +24,10 @@ struct PredictorRanks {
   ///   - states: f32 [N, K].
   ///   - weights: f32 [V, K].
   ///   - bias: f32 [V].
-  ///   - softcap: that of the logits, which matters for their normalizer; 0 for none.
-  init(
-    _ states: Tensor, _ weights: Tensor, bias: Tensor?, softcap: Float, k: Int, basis: HeadBasis, pool: ThreadPool
-  ) {
-    (self.states, self.weights, self.basis, self.pool) = (states, weights, basis, pool)
-    (self.bias, self.softcap) = (bias, softcap)
+  init(_ states: Tensor, _ weights: Tensor, bias: Tensor?, k: Int, basis: HeadBasis, pool: ThreadPool) {
+    (self.states, self.weights, self.bias, self.basis, self.pool) = (states, weights, bias, basis, pool)
     (count, self.k) = (states.shape[0], min(k, weights.shape[0]))
-    (tokens, logNormalizers) = ([], [])
+    tokens = []
     findTokens()
   }
 
@@ -66,39 +53,31 @@ struct PredictorRanks {
     let lanes = pool.threadCount
     let heaps = UnsafeMutableBufferPointer<TopList>.allocate(capacity: lanes * count)
     heaps.initialize(repeating: TopList(capacity: k))
-    let masses = UnsafeMutableBufferPointer<RunningLogSum>.allocate(capacity: lanes * count)
-    masses.initialize(repeating: RunningLogSum())
     let scores = UnsafeMutablePointer<Float>.allocate(capacity: lanes * count * Self.chunk)
     defer {
       heaps.deinitialize()
       heaps.deallocate()
-      masses.deallocate()
       scores.deallocate()
     }
     let (count, width, states, weights, pool) = (count, width, numbers(states), numbers(weights), pool)
-    let (bias, softcap) = (bias.map(numbers), softcap)
+    let bias = bias.map(numbers)
     forEachPiece { lane, rows in
       let scores = scores + lane * count * Self.chunk
       LinearProduct(
-        rows: count, inner: width, columns: rows.count, x: states, w: weights + rows.lowerBound * width, y: scores
+        rows: count, inner: width, columns: rows.count, x: states, w: weights + rows.lowerBound * width,
+        y: scores
       ).run(pool)
       for state in 0..<count {
         let row = UnsafeMutableBufferPointer(start: scores + state * rows.count, count: rows.count)
         if let bias { for index in row.indices { row[index] += bias[rows.lowerBound + index] } }
-        if softcap != 0 { for index in row.indices { row[index] = softcap * tanh(row[index] / softcap) } }
-        masses[lane * count + state].add(row)
         heaps[lane * count + state].add(row, first: rows.lowerBound)
       }
     }
     tokens.reserveCapacity(count * k)
     for state in 0..<count {
-      var (all, mass) = (heaps[state], masses[state])
-      for lane in 1..<max(1, lanes) {
-        all.merge(heaps[lane * count + state])
-        mass.merge(masses[lane * count + state])
-      }
+      var all = heaps[state]
+      for lane in 1..<max(1, lanes) { all.merge(heaps[lane * count + state]) }
       tokens += all.tokens
-      logNormalizers.append(mass.value)
     }
   }
 
@@ -175,7 +154,8 @@ struct PredictorRanks {
         let memory = UnsafeMutablePointer<Float>.allocate(capacity: k * (width + rank))
         defer { memory.deallocate() }
         for index in 0..<k {
-          (memory + index * width).update(from: weights + Int(tokens[state * k + index]) * width, count: width)
+          (memory + index * width).update(
+            from: weights + Int(tokens[state * k + index]) * width, count: width)
         }
         let factor = memory + k * width
         mixing.withUnsafeBufferPointer { Self.factor(memory, k, width, trial, $0, factor, pool) }
@@ -249,33 +229,5 @@ private struct TopList {
     }
     let place = entries.firstIndex { $0.logit < logit || ($0.logit == logit && $0.token > token) }
     entries.insert((logit, token), at: place ?? entries.count)
-  }
-}
-
-/// log sum exp of numbers that come in pieces.
-private struct RunningLogSum {
-  private var maximum = -Double.infinity
-  private var sum = 0.0
-
-  var value: Double { maximum + log(sum) }
-
-  mutating func add(_ row: UnsafeMutableBufferPointer<Float>) {
-    guard let largest = row.max() else { return }
-    raise(to: Double(largest))
-    var part: Float = 0
-    for value in row { part += exp(value - Float(maximum)) }
-    sum += Double(part)
-  }
-
-  mutating func merge(_ other: RunningLogSum) {
-    guard other.sum > 0 else { return }
-    raise(to: other.maximum)
-    sum += other.sum * exp(other.maximum - maximum)
-  }
-
-  private mutating func raise(to value: Double) {
-    guard value > maximum else { return }
-    if sum > 0 { sum *= exp(maximum - value) }
-    maximum = value
   }
 }

@@ -70,14 +70,19 @@ struct Convert: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "hire adds a head that computes the logits of candidates only, found by a predictor.", valueName: "head"))
+      "hire adds a head that computes the logits of candidates only, found by a predictor.", valueName: "head"
+    ))
   var head = ConversionOptions.Head.dense
 
   @Option(help: ArgumentHelp("Likeliest tokens that a HiRE head must find.", valueName: "k"))
   var headK = 64
 
-  @Option(help: ArgumentHelp("The share of them that it must find, on hidden states held out.", valueName: "share"))
+  @Option(
+    help: ArgumentHelp("The share of them that it must find, on hidden states held out.", valueName: "share"))
   var recall = 0.999
+
+  @Flag(help: ArgumentHelp("Tell what other kinds of predictors would find.", visibility: .hidden))
+  var comparePredictors = false
 
   @Option(
     help: ArgumentHelp(
@@ -86,7 +91,8 @@ struct Convert: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "What a predictor is fitted to: a text, or 'self' for texts that the model writes.", valueName: "file|self"),
+      "What a predictor is fitted to: a text, or 'self' for texts that the model writes.",
+      valueName: "file|self"),
     completion: .file())
   var calibration = "self"
 
@@ -183,6 +189,7 @@ struct Convert: ParsableCommand {
     options.head = head
     options.headK = headK
     options.recall = recall
+    options.comparesPredictors = comparePredictors
     options.exact = exact
     options.calibration = calibration == "self" ? nil : calibration
     options.allow = allow

@@ -8,12 +8,12 @@ import Tensors
 ///     survivors      = the largest of scan . z[..<scan_rank]              of each shard of the vocabulary
 ///     candidates     = the largest of rows[survivors] . z                 of each shard
 ///     logits         = softcap(weight[ids] x + bias[ids]), ids = row_ids[candidates]
-///     log_normalizer = log(sum of exp(logits) + sum over other survivors of exp(softcap(rows . z + bias)))
-///                      + normalizer_bias
+///     log_normalizer = log(S + T), log(T / S) = tail_bias + tail_slope log(s / S)        (``HireTail``)
+///                      with S = sum of exp(logits), s = sum over other survivors of exp(softcap(rows . z + bias))
 ///
 /// Operands: x `[B, S, K]`, weight `[V, K]`, projection `[R, K]`, scan (``ScanPanels``), row_ids `[V]`, rows
 /// `[V, R]`, bias `[V]`. Results: logits `[B, S, C]`, ids i32 `[B, S, C]`, log_normalizer `[B, S]`,
-/// with C = shards times candidates. Without rows the first stage chooses the candidates.
+/// with C = shards times candidates. Without rows the scores of the first stage choose the candidates too.
 ///
 /// Candidates of a shard are in the order of predictor rows; those that a short shard does not have are minus
 /// infinity with id -1. Logits have the bits that `lm_head` gives them. A row of x has the same results
@@ -47,8 +47,8 @@ struct HireLMHeadKernel: Kernel {
     let results = HireResults(
       logits: call.allocate(0, .f32, found).pointer(),
       ids: call.allocate(1, .i32, found).pointer(), width: width,
-      sums: call.resources.scratch(byteCount: rows * shards * MemoryLayout<HireResults.Sum>.stride)
-        .bindMemory(to: HireResults.Sum.self, capacity: rows * shards), shards: shards)
+      sums: call.resources.scratch(byteCount: rows * shards * MemoryLayout<HireResults.Sums>.stride)
+        .bindMemory(to: HireResults.Sums.self, capacity: rows * shards), shards: shards)
     let normalizers: UnsafeMutablePointer<Float> = call.allocate(2, .f32, lead).pointer()
     let (skipped, stride) = settings.isLastOnly ? ((x.shape[1] - 1) * inner, x.shape[1] * inner) : (0, inner)
     let queries = HireQueries(
@@ -63,7 +63,10 @@ struct HireLMHeadKernel: Kernel {
     if isOutOfRange.load(ordering: .relaxed) {
       throw .invalid("row_ids hold an id out of range, accepted are 0..<\(head.vocabulary)")
     }
-    for row in 0..<rows { normalizers[row] = results.normalizer(row) + settings.normalizerBias }
+    for row in 0..<rows {
+      let (candidates, others) = (results.logSum(row) { $0.candidates }, results.logSum(row) { $0.others })
+      normalizers[row] = settings.tail.logNormalizer(candidates: candidates, others: others)
+    }
   }
 
   /// The weights, whose forms are checked.
@@ -113,6 +116,15 @@ struct HireResults {
   struct Sum {
     var maximum: Float
     var sum: Float
+
+    /// Of no numbers.
+    static let none = Sum(maximum: -.infinity, sum: 0)
+  }
+
+  /// Over the candidates of a shard, and over its other survivors.
+  struct Sums {
+    var candidates: Sum
+    var others: Sum
   }
 
   let logits: UnsafeMutablePointer<Float>
@@ -120,13 +132,14 @@ struct HireResults {
   /// Places of a row.
   let width: Int
   /// One per row and shard.
-  let sums: UnsafeMutablePointer<Sum>
+  let sums: UnsafeMutablePointer<Sums>
   let shards: Int
 
   /// The logarithm of a row's sum of exponentials; shards are added in order.
-  func normalizer(_ row: Int) -> Float {
+  func logSum(_ row: Int, of part: (Sums) -> Sum) -> Float {
     let sums = UnsafeBufferPointer(start: sums + row * shards, count: shards)
-    let maximum = sums.reduce(-Float.infinity) { max($0, $1.maximum) }
-    return maximum + log(sums.reduce(0) { $0 + $1.sum * exp($1.maximum - maximum) })
+    let maximum = sums.reduce(-Float.infinity) { max($0, part($1).maximum) }
+    guard maximum > -.infinity else { return maximum }
+    return maximum + log(sums.reduce(0) { $0 + part($1).sum * exp(part($1).maximum - maximum) })
   }
 }

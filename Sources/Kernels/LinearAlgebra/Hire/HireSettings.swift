@@ -15,8 +15,8 @@ public struct HireSettings: Sendable {
   public let candidates: Int
   public let softcap: Float
   public let isLastOnly: Bool
-  /// What is added to the estimate of the logarithm of the sum of exponentials.
-  public let normalizerBias: Float
+  /// How the sum over tokens that are no candidates is estimated.
+  public let tail: HireTail
 
   public init<Failure: Error>(
     _ attributes: Attributes, orThrow error: (_ message: String) -> Failure
@@ -48,7 +48,13 @@ public struct HireSettings: Sendable {
     }
     softcap = attributes.float("softcap", default: 0)
     isLastOnly = attributes.bool("last_only", default: false)
-    normalizerBias = attributes.float("normalizer_bias", default: 0)
+    tail = HireTail(
+      bias: attributes.float("tail_bias", default: 0), slope: attributes.float("tail_slope", default: 1))
+    guard tail.bias.isFinite, tail.slope > 0, tail.slope.isFinite else {
+      throw error(
+        "'tail_bias' is \(tail.bias) and 'tail_slope' \(tail.slope), accepted are numbers, and a slope above 0"
+      )
+    }
   }
 
   /// Shards of a vocabulary.

@@ -57,11 +57,13 @@ struct HireShard {
     _ results: HireResults
   ) -> Bool {
     let candidates = min(settings.candidates, range.count)
-    let survivors = head.second == nil ? candidates : min(settings.survivors, range.count)
+    let survivors = min(settings.survivors, range.count)
     VectorMath.best.select(range.count, scores, survivors, room.survivors)
     for index in 0..<survivors { room.list[index] = Int32(range.lowerBound + Int(room.survivors[index])) }
     if let second = head.second {
       ListedRows(second).multiply(queries.z, row: row, room.list, survivors, room.values)
+    } else {
+      for index in 0..<survivors { room.values[index] = scores[Int(room.survivors[index])] }
     }
     for index in 0..<survivors {
       let id = head.ids[Int(room.list[index])]
@@ -69,11 +71,7 @@ struct HireShard {
       room.list[index] = id
       if head.second != nil, let bias = head.bias { room.values[index] += bias[Int(id)] }
     }
-    if head.second == nil {
-      for index in 0..<candidates { room.chosen[index] = UInt32(index) }
-    } else {
-      VectorMath.best.select(survivors, room.values, candidates, room.chosen)
-    }
+    VectorMath.best.select(survivors, room.values, candidates, room.chosen)
     let start = row * results.width + self.index * settings.candidates
     let (logits, ids) = (results.logits + start, results.ids + start)
     for index in 0..<candidates { ids[index] = room.list[Int(room.chosen[index])] }
@@ -81,11 +79,17 @@ struct HireShard {
     if settings.softcap != 0 { Float.cap(logits, candidates, softcap: settings.softcap) }
     for index in candidates..<settings.candidates { (logits[index], ids[index]) = (-.infinity, -1) }
     if settings.softcap != 0 { Float.cap(room.values, survivors, softcap: settings.softcap) }
-    for index in 0..<candidates { room.values[Int(room.chosen[index])] = logits[index] }
-    let maximum = VectorMath.best.maximum(survivors, room.values)
-    results.sums[row * results.shards + self.index] = HireResults.Sum(
-      maximum: maximum, sum: VectorMath.best.expSum(survivors, room.values, maximum, room.values))
+    for index in 0..<candidates { room.values[Int(room.chosen[index])] = -.infinity }
+    let others = survivors > candidates ? expSum(room.values, survivors, room) : HireResults.Sum.none
+    results.sums[row * results.shards + self.index] = HireResults.Sums(
+      candidates: expSum(logits, candidates, room), others: others)
     return true
+  }
+
+  /// Overwrites ``HireRoom/values``.
+  private func expSum(_ x: UnsafePointer<Float>, _ count: Int, _ room: HireRoom) -> HireResults.Sum {
+    let maximum = VectorMath.best.maximum(count, x)
+    return HireResults.Sum(maximum: maximum, sum: VectorMath.best.expSum(count, x, maximum, room.values))
   }
 }
 
@@ -97,7 +101,7 @@ struct HireRoom {
   let survivors: UnsafeMutablePointer<UInt32>
   /// Their predictor rows, then their ids.
   let list: UnsafeMutablePointer<Int32>
-  /// Their second scores, then the best known estimate of their logits.
+  /// Their scores.
   let values: UnsafeMutablePointer<Float>
   /// Places of the candidates among the survivors.
   let chosen: UnsafeMutablePointer<UInt32>
