@@ -14,11 +14,14 @@ extension ConversionOptions {
 
   /// The passes of the pipeline, those included that are left out.
   private func allStages() throws(CompilerError) -> [Stage] {
-    var pipeline = Pipeline.standard(weights.policy, sparse: head == .hire ? [hireSoftmax] : [])
+    var pipeline = Pipeline.standard(
+      weights.policy, caches: kvCache == .f16 ? [NarrowCaches()] : [],
+      sparse: head == .hire ? [hireSoftmax] : [])
     if let passes {
       do throws(PipelineError) {
         pipeline = try PassPipeline(
-          parsing: passes, available: Pipeline.standard(weights.policy, sparse: [hireSoftmax]).passes)
+          parsing: passes,
+          available: Pipeline.standard(weights.policy, caches: [NarrowCaches()], sparse: [hireSoftmax]).passes)
       } catch {
         guard case .unknownPass(let name, _) = error else { preconditionFailure("parsing runs no pass") }
         throw .unknownPass(name, accepted: Pipeline.passNames)
@@ -57,7 +60,8 @@ extension ConversionOptions {
     let stages = try allStages()
     var absences: [String: String] = [:]
     for name in Pipeline.passNames where !stages.contains(where: { $0.pass.name == name }) {
-      absences[name] = passes == nil ? "--head hire asks for it" : "--passes does not name it"
+      let option = Pipeline.asked.first { $0.name == name }?.option
+      absences[name] = passes == nil ? option.map { "\($0) asks for it" } : "--passes does not name it"
     }
     for stage in stages { absences[stage.name] = absence(of: stage) }
     guard let stopAfter else { return absences }

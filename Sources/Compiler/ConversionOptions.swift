@@ -23,6 +23,14 @@ public struct ConversionOptions: Sendable {
     }
   }
 
+  /// The element type in which caches keep keys and values.
+  public enum CacheFormat: String, CaseIterable, Sendable {
+    /// As the model has it.
+    case f32
+    /// Half of that (``NarrowCaches``).
+    case f16
+  }
+
   /// How the logits are computed.
   public enum Head: String, CaseIterable, Sendable {
     /// All of them.
@@ -48,6 +56,7 @@ public struct ConversionOptions: Sendable {
   /// Positions that a cache can hold; nil takes what the model says.
   public var maxContext: Int?
   public var weights = WeightFormat.auto
+  public var kvCache = CacheFormat.f32
   public var head = Head.dense
   /// Tokens whose recall a HiRE head answers for.
   public var headK = 64

@@ -7,9 +7,12 @@ public enum Pipeline {
 
   /// - Parameters:
   ///   - weights: how matrices are stored.
+  ///   - caches: what makes caches smaller.
   ///   - sparse: what makes parts of the model sparse, after everything else.
-  public static func standard(_ weights: QuantizeWeights.Policy, sparse: [any Pass] = []) -> PassPipeline {
-    PassPipeline([
+  public static func standard(
+    _ weights: QuantizeWeights.Policy, caches: [any Pass] = [], sparse: [any Pass] = []
+  ) -> PassPipeline {
+    let beforePhases: [any Pass] = [
       // Composites first: everything after sees one spelling.
       DecomposeComposites(),
       // Exporters compute shapes from shapes; what is known by now becomes constants.
@@ -47,15 +50,23 @@ public enum Pipeline {
       QuantizeWeights(weights),
       EliminateCommonSubexpressions(),
       EliminateDeadCode(),
-      // Copies of the finished function.
-      SpecializePhases(),
-    ] + sparse)
+    ]
+    // Caches take their types before functions are copied that share them.
+    return PassPipeline(beforePhases + caches + [SpecializePhases()] + sparse)
   }
+
+  /// Passes that run when an option asks for them, and which does.
+  static let asked = [
+    (name: NarrowCaches().name, option: "--kv-cache f16"), (name: HireSoftmax().name, option: "--head hire"),
+  ]
 
   /// Names of all passes, in order, each once.
   public static var passNames: [String] {
     var names: [String] = []
-    for pass in standard(.automatic, sparse: [HireSoftmax()]).passes where !names.contains(pass.name) { names.append(pass.name) }
+    for pass in standard(.automatic, caches: [NarrowCaches()], sparse: [HireSoftmax()]).passes
+    where !names.contains(pass.name) {
+      names.append(pass.name)
+    }
     return names
   }
 }

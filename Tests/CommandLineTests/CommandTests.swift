@@ -112,6 +112,41 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: next).allSatisfy { $0.hasSuffix(".npy") })
   }
 
+  /// A plan with narrow caches says so, writes as much text, and takes caches as it gives them.
+  @Test func cachesInF16() throws {
+    let (plan, wide) = (try SmallModel.planOfNarrowCaches.get(), try SmallModel.plan.get())
+    let prompt = ["--prompt", "The SMTP server", "-n", "12"]
+    #expect(try Program.run(["run", plan] + prompt).output == Program.run(["run", wide] + prompt).output)
+    let report = try Program.run(["inspect", plan]).output
+    #expect(report.contains("f16[batch, ") && report.contains("narrow-caches"), "\(report)")
+    #expect(!(try Program.run(["inspect", wide]).output.contains("f16[")))
+    func workingByteCount(_ plan: String) throws -> Int {
+      let report = try json(["bench", plan, "-p", "0", "-n", "1", "-r", "1", "--blocks", "32", "--json"])
+      return try #require((report["memory"] as? [String: Any])?["working_bytes"] as? Int)
+    }
+    // Keys and values of 32 positions, of 4 layers with 2 heads of 64 numbers: each takes 2 bytes less.
+    #expect(try workingByteCount(wide) - workingByteCount(plan) == 2 * 32 * 4 * 2 * 64 * 2)
+
+    let ids = Scratch.integers([0, 464, 300, 12], "(1, 4)")
+    let (first, next, other) = (Scratch.path("narrow"), Scratch.path("narrow-next"), Scratch.path("wide"))
+    #expect(try Program.run(["run", plan, "--input", "input_ids=\(ids)", "--output", first]).status == 0)
+    #expect(try Program.run(["run", wide, "--input", "input_ids=\(ids)", "--output", other]).status == 0)
+    func continued(_ folder: String) throws -> Program.Outcome {
+      var arguments = ["run", plan, "--output", next]
+      arguments += ["--input", "input_ids=\(Scratch.integers([5], "(1, 1)"))"]
+      for layer in 0..<4 {
+        for part in ["key", "value"] {
+          arguments += ["--input", "past_key_values.\(layer).\(part)=\(folder)/present.\(layer).\(part).npy"]
+        }
+      }
+      return try Program.run(arguments)
+    }
+    #expect(try continued(first).status == 0)
+    let refused = try continued(other)
+    #expect(refused.status == 1 && refused.error.contains("found f32[1, "), "\(refused.error)")
+    #expect(refused.error.contains("accepted is f16[batch, "), "\(refused.error)")
+  }
+
   private func floats(_ path: String) throws -> [Float] {
     let bytes = try Data(contentsOf: URL(filePath: path)).suffix(16384 * 4)
     return bytes.withUnsafeBytes { raw in

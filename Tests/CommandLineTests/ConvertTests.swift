@@ -86,6 +86,14 @@ import Testing
     #expect(outcome.output == "'form-linear' did not run: \(reason)\n", "\(outcome.error)")
   }
 
+  @Test(arguments: [("narrow-caches", "--kv-cache f16"), ("hire-softmax", "--head hire")])
+  func passesThatOptionsAskFor(_ pass: String, _ option: String) throws {
+    let stage = Scratch.file(
+      "plain.ir", Data("func @main(%x: f32[1]) -> (y: f32[1]) {\n  return y = %x\n}\n".utf8))
+    let outcome = try Program.run(["convert", stage, "--why-not", pass])
+    #expect(outcome.output == "'\(pass)' did not run: \(option) asks for it\n", "\(outcome.error)")
+  }
+
   @Test func aPassThatFailsLeavesAReproducer() throws {
     let stage = Scratch.file("failing.ir", Data(Self.failing.utf8))
     let plan = Scratch.path("failing.plan")

@@ -12,6 +12,8 @@ enum SmallModel {
   static let plan = Result { try converted("small.plan", from: onnx) }
   /// The same with weights in blocks of 4 bits.
   static let planInBlocks = Result { try converted("blocks.plan", from: onnx, weights: "q4") }
+  /// The same with caches in f16.
+  static let planOfNarrowCaches = Result { try converted("narrow.plan", from: onnx, more: ["--kv-cache", "f16"]) }
   static let planWithoutTokenizer = Result {
     // Beside a link there is no tokenizer.
     let link = Scratch.path("linked.onnx")
@@ -19,11 +21,12 @@ enum SmallModel {
     return try converted("bare.plan", from: link)
   }
 
-  private static func converted(_ name: String, from model: String, weights: String = "f32") throws
-    -> String
-  {
+  private static func converted(
+    _ name: String, from model: String, weights: String = "f32", more: [String] = []
+  ) throws -> String {
     let path = Scratch.path(name)
-    let outcome = try Program.run(["convert", model, "-o", path, "--max-context", "64", "--weights", weights])
+    let outcome = try Program.run(
+      ["convert", model, "-o", path, "--max-context", "64", "--weights", weights] + more)
     guard outcome.status == 0 else { throw Failure(message: outcome.error) }
     return path
   }

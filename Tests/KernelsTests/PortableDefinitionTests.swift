@@ -40,7 +40,16 @@ struct PortableDefinitionTests {
 
   private static let runs: [String: Run] = {
     var runs: [String: Run] = [
-      "linear_f32": linear, "linear_bf16": linearBF16, "weighted_sum_f32": weightedSum,
+      "linear_f32": linear, "linear_bf16": linearBF16, "linear_f16": linearF16,
+      "weighted_sum_f32": weightedSum, "weighted_sum_f16": weightedSumF16,
+      "narrow_f16": { kernel, input in
+        let x = input.buffer(input.numbers(input.size, 1).map { $0 * 70_000 })
+        let y = GuardedHalves(count: input.size, startsAtPage: input.startsAtPage)
+        withExtendedLifetime(x) {
+          kernel.pointer(as: MicroKernelType.Narrow.self)(input.size, x.base, y.base)
+        }
+        return y.values.map { Float($0) }
+      },
       "quantize_rows_f32": { kernel, input in
         BlockKernelTests.quantized(input.numbers(3 * input.size, 1), inner: input.size, kernel).map {
           Float($0)
@@ -170,6 +179,30 @@ struct PortableDefinitionTests {
         x_stride: k, w_stride: stride, y_stride: n)
       withExtendedLifetime(x) { kernel.pointer(as: MicroKernelType.LinearBF16.self)(&call) }
     }
+    return y.values
+  }
+
+  @Sendable private static func linearF16(_ kernel: MicroKernel, _ input: Input) -> [Float] {
+    let (k, n) = (input.size, columns)
+    let w = GuardedHalves(input.numbers(n * k, 2).map { Float16($0) }, startsAtPage: input.startsAtPage)
+    let x = input.buffer(input.numbers(input.rows * k, 1))
+    let y = GuardedBuffer(count: input.rows * n)
+    var call = ck_linear_f16(
+      rows: input.rows, inner: k, n0: 0, n1: n, x: x.base, w: w.base, bias: nil, y: y.base, x_stride: k,
+      w_stride: k, y_stride: n)
+    withExtendedLifetime((x, w)) { kernel.pointer(as: MicroKernelType.LinearF16.self)(&call) }
+    return y.values
+  }
+
+  @Sendable private static func weightedSumF16(_ kernel: MicroKernel, _ input: Input) -> [Float] {
+    let (t, d) = (input.size, columns)
+    let v = GuardedHalves(input.numbers(t * d, 2).map { Float16($0) }, startsAtPage: input.startsAtPage)
+    let p = input.buffer(input.numbers(input.rows * t, 1))
+    let y = GuardedBuffer(count: input.rows * d)
+    var call = ck_weighted_sum_f16(
+      rows: input.rows, inner: t, columns: d, p: p.base, v: v.base, y: y.base, p_stride: t, v_stride: d,
+      y_stride: d, adds: false)
+    withExtendedLifetime((p, v)) { kernel.pointer(as: MicroKernelType.WeightedSumF16.self)(&call) }
     return y.values
   }
 

@@ -67,7 +67,9 @@ final class CacheBuffer {
   init(_ past: Tensor, capacity: Int) {
     var shape = past.shape
     shape[2] = capacity
-    storage = Tensor(f32: [Float](repeating: .nan, count: shape.reduce(1, *)), shape)
+    let nothing = Tensor(f32: [Float](repeating: .nan, count: shape.reduce(1, *)), shape)
+    storage = Tensor(past.element, shape)
+    StridedCopy.convert(from: TensorView(nothing), to: TensorView(storage))
     view = TensorView(storage)
     view.shape[2] = past.shape[2]
     StridedCopy.run(from: TensorView(past), to: view)
@@ -80,7 +82,7 @@ final class CacheBuffer {
   }
 
   /// How many numbers are not NaN any more.
-  var filledCount: Int { storage.array(of: Float.self).count { !$0.isNaN } }
+  var filledCount: Int { storage.doubles.count { !$0.isNaN } }
 }
 
 /// Numbers between -1 and 1 that follow no axis.
@@ -91,6 +93,13 @@ func noise(_ shape: [Int], seed: UInt64) -> Tensor {
 }
 
 extension Tensor {
+  /// The same numbers in another floating-point type.
+  func converted(to element: ElementType) -> Tensor {
+    let tensor = Tensor(element, shape)
+    StridedCopy.convert(from: TensorView(self), to: TensorView(tensor))
+    return tensor
+  }
+
   var bits: [UInt32] { array(of: Float.self).map(\.bitPattern) }
 
   /// Positions of an f32 tensor along an axis.

@@ -84,6 +84,9 @@ extension Sample {
       heads.merging(["is_causal": .int(0), "interleaved": .int(1), "epsilon": .float(0.01)]) { $1 },
       results: 3, isSymbolic: false),
     Sample(
+      "self_attention", [ramp(2, 3, 48)] + caches.map { $0.converted(to: .f16) }, heads, results: 3,
+      isSymbolic: false),
+    Sample(
       "self_attention",
       [
         ramp(1, 4, 20), nil, nil, nil, nil, nil, nil, nil, nil, ramp(3),

@@ -19,6 +19,7 @@ struct SelfAttentionCase: CustomTestStringConvertible, Sendable {
     var hasPositions = false
     var maskElement: ElementType?
     var hasSlopes = false
+    var cache = ElementType.f32
     var attributes: [String: AttributeValue] = [:]
   }
 
@@ -37,6 +38,12 @@ struct SelfAttentionCase: CustomTestStringConvertible, Sendable {
     Form(name: "slopes and mask", batch: 2, maskElement: .bool, hasSlopes: true),
     Form(name: "all keys", half: 4, maskElement: .i32, attributes: ["is_causal": .int(0)]),
     Form(name: "more heads than a tile", heads: 20, groups: 1, size: 3, attributes: ["window": .int(1)]),
+    Form(
+      name: "f16 caches, window, softcap", groups: 1, size: 72, cache: .f16,
+      attributes: ["window": .int(7), "softcap": .float(1.5)]),
+    Form(
+      name: "f16 caches, odd heads, norms and mask", size: 7, batch: 2, hasNorms: true, half: 3,
+      maskElement: .i64, cache: .f16),
   ]
 
   let form: Form
@@ -60,8 +67,8 @@ struct SelfAttentionCase: CustomTestStringConvertible, Sendable {
     var operands = [Tensor?](repeating: nil, count: 10)
     operands[0] = noise([batch, rows, parts * size], seed: 1)
     if let past {
-      operands[1] = noise([batch, form.groups, past, size], seed: 2)
-      operands[2] = noise([batch, form.groups, past, size], seed: 3)
+      operands[1] = noise([batch, form.groups, past, size], seed: 2).converted(to: form.cache)
+      operands[2] = noise([batch, form.groups, past, size], seed: 3).converted(to: form.cache)
     }
     if form.hasNorms { operands[3] = noise([size], seed: 4) }
     if form.hasNorms { operands[4] = noise([size], seed: 5) }

@@ -2,6 +2,7 @@ import Compiler
 import Foundation
 import GraphIR
 import Operators
+import Passes
 import Testing
 
 /// A file in `Cases/`: comments, and a module.
@@ -31,13 +32,16 @@ struct PassCase {
       line.hasPrefix("// \(key): ") ? String(line.dropFirst("// \(key): ".count)) : nil
     }
     let passes = try #require(lines.first.flatMap { entry($0, "passes") }, "the first line names no passes")
-    self.passes = try PassPipeline(parsing: passes, available: Pipeline.standard.passes)
+    self.passes = try PassPipeline(parsing: passes, available: Pipeline.uncalibrated.passes)
     unevaluated = lines.lazy.prefix { $0.hasPrefix("//") }.compactMap { entry($0, "not evaluated") }.first
     module = try Module(parsing: text, operators: OperatorSet.standard, blobs: [])
   }
 }
 
 extension Pipeline {
+  /// All passes but those that need a calibration.
+  static let uncalibrated = standard(.automatic, caches: [NarrowCaches()])
+
   /// The standard pipeline without passes that only measurement can judge.
   static let faithful: PassPipeline = {
     var pipeline = standard

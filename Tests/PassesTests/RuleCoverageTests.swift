@@ -21,7 +21,7 @@ import Testing
     }
     let withReasons = try Self.namesWithReasons()
     #expect(withReasons.count > 10, "the sources are not spelled as this test reads them")
-    for pass in Pipeline.standard.passes {
+    for pass in Pipeline.uncalibrated.passes {
       for name in (pass as? RewritePass)?.ruleNames ?? [pass.name] {
         // Some are there for the reason alone.
         #expect(

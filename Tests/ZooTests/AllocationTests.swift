@@ -1,4 +1,5 @@
 import AllocationCounter
+import Compiler
 import Foundation
 import Generation
 import Kernels
@@ -30,8 +31,11 @@ import Tokenization
 
   @Test(arguments: models, [1, 2])
   func aTokenAllocatesNothing(_ model: String, threads: Int) throws {
+    // Both types of caches meet one thread and more.
+    let kvCache: ConversionOptions.CacheFormat =
+      (Self.models.firstIndex(of: model)! + threads) % 2 == 0 ? .f16 : .f32
     let pool = ThreadPool(threadCount: threads)
-    let decoder = try Generation.Decoder(try CompiledPlan(model).file, pool: pool)
+    let decoder = try Generation.Decoder(try CompiledPlan(model, kvCache: kvCache).file, pool: pool)
     try decoder.reset(capacity: 64)
     try decoder.feed((0..<20).map { TokenID($0 + 3) }, .last)
     for options in Self.sampling {

@@ -12,17 +12,21 @@ import Tokenization
   /// A format, and how many sequences of how many tokens are looked at.
   struct Case: CustomTestStringConvertible, Sendable {
     var weights: ConversionOptions.WeightFormat
+    var kvCache = ConversionOptions.CacheFormat.f32
     var sequences = 1, length = 150
 
-    var testDescription: String { "\(sequences) x \(length) tokens, \(weights.rawValue)" }
+    var testDescription: String {
+      "\(sequences) x \(length) tokens, \(weights.rawValue), caches \(kvCache.rawValue)"
+    }
   }
 
   @Test(arguments: [
     Case(weights: .f32, sequences: 4, length: 500), Case(weights: .bf16), Case(weights: .q8),
     Case(weights: .q6), Case(weights: .q5), Case(weights: .q4),
+    Case(weights: .q8, kvCache: .f16, sequences: 4, length: 500),
   ])
   func logitsAreTheSameBitForBit(_ test: Case) throws {
-    let plan = try CompiledPlan(Zoo.tandem8M, weights: test.weights)
+    let plan = try CompiledPlan(Zoo.tandem8M, weights: test.weights, kvCache: test.kvCache)
     var random = SeededGenerator(seed: 11)
     for sequence in 0..<test.sequences {
       let tokens = (0..<test.length).map { _ in TokenID.random(in: 0..<16384, using: &random) }
@@ -55,9 +59,11 @@ import Tokenization
   }
 
   /// More tokens per run: what is left in the caches depends on how a prompt is split, but not on threads.
-  @Test(arguments: [ConversionOptions.WeightFormat.f32, .bf16, .q8])
-  func promptsDoNotDependOnTheThreadCount(_ weights: ConversionOptions.WeightFormat) throws {
-    let plan = try CompiledPlan(Zoo.tandem8M, weights: weights)
+  @Test(arguments: [
+    Case(weights: .f32), Case(weights: .bf16), Case(weights: .q8), Case(weights: .q8, kvCache: .f16),
+  ])
+  func promptsDoNotDependOnTheThreadCount(_ test: Case) throws {
+    let plan = try CompiledPlan(Zoo.tandem8M, weights: test.weights, kvCache: test.kvCache)
     let tokens = (0..<300).map { TokenID(($0 * 7919 + 3) % 16384) }
     let rows = try (1...4).map { threads in
       let decoder = try Generation.Decoder(plan.file, pool: ThreadPool(threadCount: threads))

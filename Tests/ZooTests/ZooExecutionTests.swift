@@ -93,9 +93,10 @@ import Testing
 final class CompiledPlan {
   let file: PlanFile
 
-  /// - Parameter weights: f32 unless it is the format of weights that is tested.
+  /// - Parameter weights: f32, as the caches, unless it is the format of weights that is tested.
   init(
-    _ model: String, disabling passes: [String] = [], weights: ConversionOptions.WeightFormat = .f32
+    _ model: String, disabling passes: [String] = [], weights: ConversionOptions.WeightFormat = .f32,
+    kvCache: ConversionOptions.CacheFormat = .f32
   ) throws {
     let path = FileManager.default.temporaryDirectory.appending(path: "tandem-zoo-\(UUID().uuidString).plan")
       .path
@@ -103,6 +104,7 @@ final class CompiledPlan {
     options.output = path
     options.disable = passes
     options.weights = weights
+    options.kvCache = kvCache
     _ = try Conversion(options).run()
     // The mapping stays.
     defer { try? FileManager.default.removeItem(atPath: path) }

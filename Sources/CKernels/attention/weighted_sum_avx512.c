@@ -5,6 +5,7 @@
 
 #define TILE_S 4
 #define TILE_G 4
+#define CALL ck_weighted_sum_f32
 #include "weighted_sum_tile.h"
 
 TARGET_BEGIN

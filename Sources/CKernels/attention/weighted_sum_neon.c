@@ -5,6 +5,7 @@
 
 #define TILE_S 2
 #define TILE_G 2
+#define CALL ck_weighted_sum_f32
 #include "weighted_sum_tile.h"
 
 TARGET_BEGIN

@@ -1,11 +1,15 @@
 /// Sums of rows of v with weights, in tiles of TILE_S results by TILE_G times 16 columns; include after
-/// simd/lanes.h.
+/// simd/lanes.h. CALL is the type of the operands.
 ///
 /// A tile stays in registers while t runs through a block of rows of v, which lie in the first-level cache
 /// for all tiles; between blocks it rests in y. Every sum still runs through t in order.
 #pragma once
 
 #include "CKernels.h"
+
+/// Sixteen elements of v as f32, and the last 1...15 of a row followed by zeros.
+#define LOAD(v) _Generic((v), const float *: load, const ck_f16 *: load_f16)(v)
+#define LOAD_PART(v, count) _Generic((v), const float *: load_part, const ck_f16 *: load_part_f16)(v, count)
 
 TARGET_BEGIN
 
@@ -14,9 +18,10 @@ enum { BLOCK_T = 8 };
 /// Adds rows t0..<t1 to `srows` results from row s, `groups` times 16 columns from d. The counts are literals
 /// at every call.
 INLINE void weighted_sum_tile(
-    const ck_weighted_sum_f32 *c, size_t t0, size_t t1, size_t s, size_t d, const int srows,
+    const CALL *c, size_t t0, size_t t1, size_t s, size_t d, const int srows,
     const int groups) {
-  const float *p = c->p + s * c->p_stride, *v = c->v + t0 * c->v_stride + d;
+  const float *p = c->p + s * c->p_stride;
+  const __typeof__(*c->v) *v = c->v + t0 * c->v_stride + d;
   float *y = c->y + s * c->y_stride + d;
   lanes sum[TILE_S][TILE_G];
   UNROLL for (int j = 0; j < srows; j++)
@@ -27,7 +32,7 @@ INLINE void weighted_sum_tile(
     lanes weight[TILE_S];
     UNROLL for (int j = 0; j < srows; j++) weight[j] = lanes_set(p[(size_t)j * c->p_stride + t]);
     UNROLL for (int g = 0; g < groups; g++) {
-      lanes a = load(v + 16 * g);
+      lanes a = LOAD(v + 16 * g);
       UNROLL for (int j = 0; j < srows; j++) sum[j][g] = lanes_fma(weight[j], a, sum[j][g]);
     }
   }
@@ -36,18 +41,19 @@ INLINE void weighted_sum_tile(
 }
 
 /// The last `rest` (1...15) columns from d of result row s.
-INLINE void weighted_sum_rest(const ck_weighted_sum_f32 *c, size_t s, size_t d, size_t rest) {
-  const float *p = c->p + s * c->p_stride, *v = c->v + d;
+INLINE void weighted_sum_rest(const CALL *c, size_t s, size_t d, size_t rest) {
+  const float *p = c->p + s * c->p_stride;
+  const __typeof__(*c->v) *v = c->v + d;
   float *y = c->y + s * c->y_stride + d;
   lanes sum = c->adds ? load_part(y, rest) : lanes_set(0);
   for (size_t t = 0; t < c->inner; t++, v += c->v_stride) {
-    sum = lanes_fma(lanes_set(p[t]), load_part(v, rest), sum);
+    sum = lanes_fma(lanes_set(p[t]), LOAD_PART(v, rest), sum);
   }
   store_part(y, sum, rest);
 }
 
 /// Whole groups of columns over rows t0..<t1; returns the first column left.
-INLINE size_t weighted_sum_block(const ck_weighted_sum_f32 *c, size_t t0, size_t t1) {
+INLINE size_t weighted_sum_block(const CALL *c, size_t t0, size_t t1) {
   size_t d = 0;
   for (; d + 16 * TILE_G <= c->columns; d += 16 * TILE_G) {
     size_t s = 0;
@@ -60,7 +66,7 @@ INLINE size_t weighted_sum_block(const ck_weighted_sum_f32 *c, size_t t0, size_t
   return d;
 }
 
-INLINE void weighted_sum(const ck_weighted_sum_f32 *c) {
+INLINE void weighted_sum(const CALL *c) {
   size_t t = 0, d;
   do {
     const size_t end = t + BLOCK_T < c->inner ? t + BLOCK_T : c->inner;

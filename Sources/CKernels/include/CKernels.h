@@ -65,6 +65,11 @@ const ck_kernel *ck_kernel_list(size_t *count);
 
 // MARK: Families
 
+/// A number in IEEE 754 binary16.
+typedef struct {
+  uint16_t bits;
+} ck_f16;
+
 /// y[s, n] = sum over k of x[s, k] * w[n, k], plus bias[n] when there is one; n in n0..<n1.
 ///
 /// Each output is accumulated in 16 lanes (lane l takes k = l, l + 16, ... in order), which are then added in
@@ -104,6 +109,23 @@ typedef struct {
   size_t x_stride, w_stride, y_stride;
 } ck_linear_bf16;
 typedef void ck_linear_bf16_function(const ck_linear_bf16 *call);
+
+/// As `ck_linear_f32`, with the same bits as on the widened weights.
+typedef struct {
+  /// 1...16.
+  size_t rows;
+  /// K.
+  size_t inner;
+  size_t n0, n1;
+  const float *x;
+  const ck_f16 *w;
+  /// [N] or NULL.
+  const float *bias;
+  float *y;
+  /// Elements from one row to the next.
+  size_t x_stride, w_stride, y_stride;
+} ck_linear_f16;
+typedef void ck_linear_f16_function(const ck_linear_f16 *call);
 
 // Rows in blocks of 32 numbers; their layout is drawn in `linear/blocks.h`.
 
@@ -212,6 +234,23 @@ typedef struct {
   bool adds;
 } ck_weighted_sum_f32;
 typedef void ck_weighted_sum_f32_function(const ck_weighted_sum_f32 *call);
+
+/// As `ck_weighted_sum_f32`, with the same bits as on the widened v.
+typedef struct {
+  /// S, T and D.
+  size_t rows, inner, columns;
+  const float *p;
+  const ck_f16 *v;
+  float *y;
+  /// Elements from one row to the next.
+  size_t p_stride, v_stride, y_stride;
+  bool adds;
+} ck_weighted_sum_f16;
+typedef void ck_weighted_sum_f16_function(const ck_weighted_sum_f16 *call);
+
+/// y[i] = x[i] in f16, rounded to nearest, ties to even. What lies beyond +-65504, infinities too, becomes that
+/// number; NaN stays NaN. Bits but those of NaNs are the same on all instruction sets.
+typedef void ck_narrow_f16_function(size_t count, const float *x, ck_f16 *y);
 
 /// y[i] = f(x[i]); x and y may be the same.
 typedef void ck_map_f32_function(size_t count, const float *x, float *y);

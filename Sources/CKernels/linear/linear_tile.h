@@ -11,8 +11,10 @@
 #include "CKernels.h"
 
 /// WIDTH weights as f32, and the last 1...15 of a row followed by zeros.
-#define LOAD(w) _Generic((w), const float *: reg_load, const uint16_t *: reg_load_bf16)(w)
-#define LOAD_PART(w, count) _Generic((w), const float *: load_part, const uint16_t *: load_filled)(w, count)
+#define LOAD(w) \
+  _Generic((w), const float *: reg_load, const uint16_t *: reg_load_bf16, const ck_f16 *: reg_load_f16)(w)
+#define LOAD_PART(w, count) \
+  _Generic((w), const float *: load_part, const uint16_t *: load_filled, const ck_f16 *: load_part_f16)(w, count)
 
 TARGET_BEGIN
 

@@ -52,6 +52,23 @@ void NAME(f32_scale)(size_t count, const float *x, float factor, float *y) {
   if (i < count) store_part(y + i, lanes_mul(load_part(x + i, count - i), f), count - i);
 }
 
+/// Within what f16 holds; NaN stays NaN.
+INLINE lanes lanes_clamped_f16(lanes a) {
+  const reg least = reg_set(-65504.0f), most = reg_set(65504.0f);
+  UNROLL for (int h = 0; h < REGISTERS; h++) a.r[h] = reg_max(least, reg_min(most, a.r[h]));
+  return a;
+}
+
+void NAME(f16_narrow)(size_t count, const float *x, ck_f16 *y) {
+  size_t i = 0;
+  for (; i + 16 <= count; i += 16) store_f16(y + i, lanes_clamped_f16(load(x + i)));
+  if (i < count) {
+    ck_f16 last[16];
+    store_f16(last, lanes_clamped_f16(load_part(x + i, count - i)));
+    memcpy(y + i, last, (count - i) * sizeof *y);
+  }
+}
+
 void NAME(f32_rms_norm)(size_t count, const float *x, const float *weight, float epsilon, float *y) {
   const size_t whole = count / 16 * 16, rest = count - whole;
   lanes sum = lanes_set(0);

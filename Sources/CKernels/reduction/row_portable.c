@@ -1,6 +1,6 @@
-#include "CKernels.h"
-
 #include <math.h>
+
+#include "../simd/half.h"
 
 #pragma STDC FP_CONTRACT OFF
 
@@ -30,6 +30,10 @@ float f32_exp_sum__portable(size_t count, const float *x, float bias, float *y) 
 
 void f32_scale__portable(size_t count, const float *x, float factor, float *y) {
   for (size_t i = 0; i < count; i++) y[i] = x[i] * factor;
+}
+
+void f16_narrow__portable(size_t count, const float *x, ck_f16 *y) {
+  for (size_t i = 0; i < count; i++) y[i] = half_nearest(x[i]);
 }
 
 void f32_rms_norm__portable(size_t count, const float *x, const float *weight, float epsilon, float *y) {

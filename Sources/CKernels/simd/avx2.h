@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "CKernels.h"
+
 #define TARGET_BEGIN \
   _Pragma("clang attribute push(__attribute__((target(\"avx2,fma,f16c\"))), apply_to = function)")
 #define TARGET_END _Pragma("clang attribute pop")
@@ -22,7 +24,13 @@ INLINE reg reg_load(const float *p) { return _mm256_loadu_ps(p); }
 INLINE reg reg_load_bf16(const uint16_t *p) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));
 }
+/// f16 widened to f32.
+INLINE reg reg_load_f16(const ck_f16 *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
 INLINE void reg_store(float *p, reg a) { _mm256_storeu_ps(p, a); }
+/// Rounded to nearest, ties to even.
+INLINE void reg_store_f16(ck_f16 *p, reg a) {
+  _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
+}
 INLINE reg reg_add(reg a, reg b) { return _mm256_add_ps(a, b); }
 INLINE reg reg_sub(reg a, reg b) { return _mm256_sub_ps(a, b); }
 INLINE reg reg_mul(reg a, reg b) { return _mm256_mul_ps(a, b); }

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "CKernels.h"
+
 #define TARGET_BEGIN \
   _Pragma("clang attribute push(__attribute__((target(\"avx512bw,avx512vl,avx512dq\"))), apply_to = function)")
 #define TARGET_END _Pragma("clang attribute pop")
@@ -23,7 +25,13 @@ INLINE reg reg_load_bf16(const uint16_t *p) {
   return _mm512_castsi512_ps(
       _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16));
 }
+/// f16 widened to f32.
+INLINE reg reg_load_f16(const ck_f16 *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
 INLINE void reg_store(float *p, reg a) { _mm512_storeu_ps(p, a); }
+/// Rounded to nearest, ties to even.
+INLINE void reg_store_f16(ck_f16 *p, reg a) {
+  _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
 INLINE reg reg_add(reg a, reg b) { return _mm512_add_ps(a, b); }
 INLINE reg reg_sub(reg a, reg b) { return _mm512_sub_ps(a, b); }
 INLINE reg reg_mul(reg a, reg b) { return _mm512_mul_ps(a, b); }

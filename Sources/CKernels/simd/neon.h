@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "CKernels.h"
+
 #define TARGET_BEGIN
 #define TARGET_END
 #define INLINE static inline __attribute__((always_inline))
@@ -17,7 +19,15 @@ INLINE reg reg_set(float a) { return vdupq_n_f32(a); }
 INLINE reg reg_load(const float *p) { return vld1q_f32(p); }
 /// bf16 widened to f32.
 INLINE reg reg_load_bf16(const uint16_t *p) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
+/// f16 widened to f32.
+INLINE reg reg_load_f16(const ck_f16 *p) {
+  return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16((const uint16_t *)p)));
+}
 INLINE void reg_store(float *p, reg a) { vst1q_f32(p, a); }
+/// Rounded to nearest, ties to even.
+INLINE void reg_store_f16(ck_f16 *p, reg a) {
+  vst1_u16((uint16_t *)p, vreinterpret_u16_f16(vcvt_f16_f32(a)));
+}
 INLINE reg reg_add(reg a, reg b) { return vaddq_f32(a, b); }
 INLINE reg reg_sub(reg a, reg b) { return vsubq_f32(a, b); }
 INLINE reg reg_mul(reg a, reg b) { return vmulq_f32(a, b); }

@@ -77,7 +77,7 @@ struct AttentionKernel: Kernel {
       throw .invalid("nonpad_kv_seqlen must have \(batch) entries")
     }
     let offset = call.optional(4)?.shape[2] ?? (areQueriesAtEnd ? keys - rows : 0)
-    AttentionRows(
+    AttentionRows<_, T>(
       queries: ScaledQueries<T>(q: q, scale: scale.map { T($0) } ?? 1 / T(size).squareRoot()),
       tiling: AttentionTiling(batch: batch, groups: groups, headsPerGroup: headCount / groups, rows: rows),
       k: k, v: v, y: isFlat ? Self.split(y, headCount) : y,

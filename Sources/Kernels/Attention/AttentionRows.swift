@@ -8,12 +8,12 @@ protocol AttentionQueries {
   func write(batch: Int, head: Int, row: Int, to query: UnsafeMutablePointer<Scalar>)
 }
 
-/// The rows of one attention call, over keys and values `[B, groups, T, d]` whose last axis is dense.
+/// The rows of one attention call, over keys and values `[B, groups, T, d]` of `Entry`s whose last axis is dense.
 ///
 /// For each tile of queries: (1) scores of the keys that one of them may see, (2) for each query softcap,
 /// slope and mask, and softmax over the keys that it may see, (3) the weighted sum of values, key by key.
 /// Each query is accumulated in one order, whatever the tile, the number of rows or of threads.
-struct AttentionRows<Queries: AttentionQueries> {
+struct AttentionRows<Queries: AttentionQueries, Entry: AttentionEntry> where Entry.Scalar == Queries.Scalar {
   typealias T = Queries.Scalar
 
   let queries: Queries
@@ -72,7 +72,7 @@ struct AttentionRows<Queries: AttentionQueries> {
   private struct Buffers {
     let tile: AttentionTile
     let queries: StridedRows<T>, weights: StridedRows<T>, results: StridedRows<T>
-    let keys: StridedRows<T>, values: StridedRows<T>
+    let keys: StridedRows<Entry>, values: StridedRows<Entry>
 
     init(_ tile: AttentionTile, _ rows: AttentionRows, _ scratch: UnsafeMutablePointer<T>) {
       self.tile = tile
@@ -87,7 +87,7 @@ struct AttentionRows<Queries: AttentionQueries> {
 
   private func run(_ buffers: Buffers) {
     writeQueries(buffers)
-    T.score(
+    Entry.score(
       buffers.queries, buffers.tile.count, size: size, buffers.keys, scored(buffers.tile), buffers.weights)
     for query in 0..<buffers.tile.count { weigh(query, buffers) }
     sum(buffers, columns: 0..<valueSize)
@@ -101,7 +101,7 @@ struct AttentionRows<Queries: AttentionQueries> {
     pool.forEach((range.count + Self.keyCount - 1) / Self.keyCount) { index in
       let first = range.lowerBound + index * Self.keyCount
       let part = first..<min(range.upperBound, first + Self.keyCount)
-      T.score(buffers.queries, buffers.tile.count, size: size, buffers.keys, part, buffers.weights)
+      Entry.score(buffers.queries, buffers.tile.count, size: size, buffers.keys, part, buffers.weights)
     }
     pool.forEach(buffers.tile.count) { weigh($0, buffers) }
     pool.forEach((valueSize + Self.columnCount - 1) / Self.columnCount) { index in
@@ -169,7 +169,7 @@ struct AttentionRows<Queries: AttentionQueries> {
     let isShared = low < high
     func add(_ range: Range<Int>, of row: Int, adds: Bool) {
       let query = (row - tile.rows.lowerBound) * tile.heads.count
-      T.sum(
+      Entry.sum(
         buffers.weights.from(row: query), tile.heads.count, values, range, results.from(row: query),
         columns: columns.count, adds: adds)
     }
@@ -181,7 +181,7 @@ struct AttentionRows<Queries: AttentionQueries> {
     for row in tile.rows where hasStart {
       add(range(tile.batch, row).lowerBound..<low, of: row, adds: false)
     }
-    T.sum(
+    Entry.sum(
       buffers.weights, tile.count, values, low..<high, results, columns: columns.count, adds: hasStart)
     for row in tile.rows {
       let end = range(tile.batch, row).upperBound

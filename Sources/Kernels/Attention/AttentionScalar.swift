@@ -4,24 +4,30 @@ import Foundation
 /// A number type that attention computes in, with the inner steps of a tile of queries.
 ///
 /// Every query is computed as if it were alone.
-protocol AttentionScalar: Real {
-  /// `scores[i, j] = queries[i] . keys[j]` for j in `range`.
-  static func score(
-    _ queries: StridedRows<Self>, _ count: Int, size: Int, _ keys: StridedRows<Self>, _ range: Range<Int>,
-    _ scores: StridedRows<Self>)
-
+protocol AttentionScalar: Real, AttentionEntry where Scalar == Self {
   /// `x = softcap * tanh(x / softcap)`
   static func cap(_ x: UnsafeMutablePointer<Self>, _ count: Int, softcap: Self)
 
   /// Softmax in place over `range`; all zeros when every score is minus infinity.
   static func normalize(_ scores: UnsafeMutablePointer<Self>, _ range: Range<Int>)
+}
+
+/// A number type of keys and values, with the inner steps that read them.
+protocol AttentionEntry: BitwiseCopyable {
+  /// What attention over them computes in.
+  associatedtype Scalar: AttentionScalar
+
+  /// `scores[i, j] = queries[i] . keys[j]` for j in `range`.
+  static func score(
+    _ queries: StridedRows<Scalar>, _ count: Int, size: Int, _ keys: StridedRows<Self>, _ range: Range<Int>,
+    _ scores: StridedRows<Scalar>)
 
   /// `result[i] = sum of weights[i, j] * values[j]` for j in `range`, in order.
   ///
   /// - Parameter adds: the sum goes on from what `result` holds.
   static func sum(
-    _ weights: StridedRows<Self>, _ count: Int, _ values: StridedRows<Self>, _ range: Range<Int>,
-    _ result: StridedRows<Self>, columns: Int, adds: Bool)
+    _ weights: StridedRows<Scalar>, _ count: Int, _ values: StridedRows<Self>, _ range: Range<Int>,
+    _ result: StridedRows<Scalar>, columns: Int, adds: Bool)
 }
 
 /// Rows of dense numbers, `stride` elements apart.
@@ -41,6 +47,8 @@ struct StridedRows<T> {
 }
 
 extension Float: AttentionScalar {
+  typealias Scalar = Float
+
   static func score(
     _ queries: StridedRows<Float>, _ count: Int, size: Int, _ keys: StridedRows<Float>, _ range: Range<Int>,
     _ scores: StridedRows<Float>
@@ -79,6 +87,8 @@ extension Float: AttentionScalar {
 }
 
 extension Double: AttentionScalar {
+  typealias Scalar = Double
+
   static func score(
     _ queries: StridedRows<Double>, _ count: Int, size: Int, _ keys: StridedRows<Double>,
     _ range: Range<Int>, _ scores: StridedRows<Double>

@@ -8,7 +8,7 @@ import Tensors
 ///
 /// Operands: qkv, past_key, past_value, query_scale, key_scale, cos, sin, position_ids, key_mask, slopes;
 /// results: y `[B, S, H d]` and the caches with the new rows, in the memory of the past ones, which must have
-/// room. Without past the caches are memory of their own.
+/// room. Without past the caches are memory of their own. Caches are f32 or f16 (``CacheEntry``), all else is f32.
 ///
 /// 1. The keys and values of the new rows are written to the caches.
 /// 2. Tiles of queries that share keys are computed (see ``AttentionRows``), queries prepared on the way.
@@ -49,11 +49,19 @@ struct SelfAttentionKernel: Kernel {
   }
 
   func run(_ call: KernelCall) throws(KernelError) {
-    // All but the position ids and the mask.
-    for operand in 0..<10 where operand != 7 && operand != 8 {
+    // All but the caches, the position ids and the mask.
+    for operand in [0, 3, 4, 5, 6, 9] {
       guard let element = call.optional(operand)?.element, element != .f32 else { continue }
       throw .element(element, of: "operand \(operand)", accepted: "f32")
     }
+    switch call.optional(1)?.element ?? .f32 {
+    case .f32: try run(call, Float.self)
+    case .f16: try run(call, Float16.self)
+    case let element: throw .element(element, of: "past_key", accepted: "f32 and f16")
+    }
+  }
+
+  private func run<Entry: CacheEntry>(_ call: KernelCall, _ entry: Entry.Type) throws(KernelError) {
     let qkv = call.contiguous(0)
     let parts = heads + 2 * groups
     guard qkv.rank == 3, qkv.shape[2] % parts == 0, qkv.shape[2] > 0 else {
@@ -66,12 +74,12 @@ struct SelfAttentionKernel: Kernel {
     let (query, key) = try preparations(call, batch: batch, rows: rows, past: past, size)
     let slopes = try call.optionalRow(9, count: heads)
     let cacheShape = Extents(batch, groups, keys, size)
-    let k = try cache(call, 1, cacheShape, rows: rows)
-    let v = try cache(call, 2, cacheShape, rows: rows)
+    let k = try cache(call, 1, Entry.element, cacheShape, rows: rows)
+    let v = try cache(call, 2, Entry.element, cacheShape, rows: rows)
     let mask = try keyMask(call, Extents(batch, heads, rows, keys), capacity: k.keyCapacity)
     let y = call.allocate(0, .f32, Extents(batch, rows, heads * size))
-    append(qkv, key, k, v, from: past, call.resources.pool)
-    AttentionRows(
+    append(entry, qkv, key, k, v, from: past, call.resources)
+    AttentionRows<_, Entry>(
       queries: PackedQueries(
         qkv: qkv, size: size, preparation: query, scale: scale ?? 1 / Float(size).squareRoot()),
       tiling: AttentionTiling(batch: batch, groups: groups, headsPerGroup: heads / groups, rows: rows),
@@ -129,14 +137,16 @@ struct SelfAttentionKernel: Kernel {
   }
 
   /// A cache with room for the new rows as part of it: the past one made longer, or a new one.
-  private func cache(_ call: KernelCall, _ operand: Int, _ shape: Extents, rows: Int)
+  private func cache(_ call: KernelCall, _ operand: Int, _ element: ElementType, _ shape: Extents, rows: Int)
     throws(KernelError) -> TensorView
   {
-    guard call.has(operand) else { return call.allocate(operand, .f32, shape) }
+    guard call.has(operand) else { return call.allocate(operand, element, shape) }
     var expected = shape
     expected[2] -= rows
-    guard call[operand].shape == expected else {
-      throw .invalid("the past is \(call[operand].shape.array), accepted is \(expected.array)")
+    guard call[operand].shape == expected, call[operand].element == element else {
+      throw .invalid(
+        "the past is \(call[operand].element)\(call[operand].shape.array),"
+          + " accepted is \(element)\(expected.array)")
     }
     guard call[operand].strides[3] == 1 else {
       throw .invalid("the heads of the past lie apart in memory, accepted are dense ones")
@@ -151,22 +161,26 @@ struct SelfAttentionKernel: Kernel {
   /// Numbers that one thread writes before another one is worth its dispatch.
   private static let pieceCount = 16 << 10
 
-  private func append(
-    _ qkv: TensorView, _ key: HeadPreparation, _ k: TensorView, _ v: TensorView, from past: Int,
-    _ pool: ThreadPool
+  private func append<Entry: CacheEntry>(
+    _ entry: Entry.Type, _ qkv: TensorView, _ key: HeadPreparation, _ k: TensorView, _ v: TensorView,
+    from past: Int, _ resources: Resources
   ) {
     let (rows, size, width) = (qkv.shape[1], key.size, qkv.shape[2])
     let count = qkv.shape[0] * rows
     let piece = max(1, Self.pieceCount / (2 * groups * size))
-    pool.forEach((count + piece - 1) / piece) { index in
-      for place in index * piece..<min(count, (index + 1) * piece) {
-        let (entry, row) = (place / rows, place % rows)
-        let newKeys = qkv.pointer(Float.self) + (place * width + heads * size)
+    let (pool, pieces) = (resources.pool, (count + piece - 1) / piece)
+    let heads = resources.scratch(byteCount: pool.placeCount(pieces) * size * MemoryLayout<Float>.stride)
+      .bindMemory(to: Float.self, capacity: pool.placeCount(pieces) * size)
+    pool.forEachInPlace(pieces) { index, place in
+      let head = heads + place * size
+      for index in index * piece..<min(count, (index + 1) * piece) {
+        let (batch, row) = (index / rows, index % rows)
+        let newKeys = qkv.pointer(Float.self) + (index * width + self.heads * size)
         let newValues = newKeys + groups * size
         for group in 0..<groups {
-          key.write(newKeys + group * size, batch: entry, row: row, to: k.row(entry, group, past + row))
-          let to: UnsafeMutablePointer<Float> = v.row(entry, group, past + row)
-          to.update(from: newValues + group * size, count: size)
+          key.write(newKeys + group * size, batch: batch, row: row, to: head)
+          Entry.write(head, count: size, to: k.row(batch, group, past + row))
+          Entry.write(newValues + group * size, count: size, to: v.row(batch, group, past + row))
         }
       }
     }

@@ -66,11 +66,14 @@ extension MicroKernel: CustomStringConvertible {
 enum MicroKernelType {
   typealias Linear = @convention(c) (UnsafePointer<ck_linear_f32>) -> Void
   typealias LinearBF16 = @convention(c) (UnsafePointer<ck_linear_bf16>) -> Void
+  typealias LinearF16 = @convention(c) (UnsafePointer<ck_linear_f16>) -> Void
   typealias LinearBlocks = @convention(c) (UnsafePointer<ck_linear_blocks>) -> Void
   typealias QuantizeRows = @convention(c) (UnsafePointer<ck_quantize_rows_f32>) -> Void
   typealias Scan = @convention(c) (UnsafePointer<ck_scan>) -> Void
   typealias Select = @convention(c) (Int, UnsafePointer<Float>, Int, UnsafeMutablePointer<UInt32>) -> Void
   typealias WeightedSum = @convention(c) (UnsafePointer<ck_weighted_sum_f32>) -> Void
+  typealias WeightedSumF16 = @convention(c) (UnsafePointer<ck_weighted_sum_f16>) -> Void
+  typealias Narrow = @convention(c) (Int, UnsafePointer<Float>, UnsafeMutablePointer<ck_f16>) -> Void
   typealias Map = @convention(c) (Int, UnsafePointer<Float>, UnsafeMutablePointer<Float>) -> Void
   typealias Maximum = @convention(c) (Int, UnsafePointer<Float>) -> Float
   typealias ExpSum = @convention(c) (Int, UnsafePointer<Float>, Float, UnsafeMutablePointer<Float>) -> Float

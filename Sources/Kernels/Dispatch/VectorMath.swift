@@ -11,11 +11,14 @@ public struct VectorMath: Sendable {
 
   let linear: MicroKernelType.Linear
   let linearBF16: MicroKernelType.LinearBF16
+  let linearF16: MicroKernelType.LinearF16
   private let linearQ8B32, linearQ6B16, linearQ5B32, linearQ4B32: MicroKernelType.LinearBlocks
   let quantizeRows: MicroKernelType.QuantizeRows
   private let scanU4, scanU8: MicroKernelType.Scan
   let select: MicroKernelType.Select
   let weightedSum: MicroKernelType.WeightedSum
+  let weightedSumF16: MicroKernelType.WeightedSumF16
+  let narrow: MicroKernelType.Narrow
   let exp, tanh, sigmoid, silu, gelu, geluTanh: MicroKernelType.Map
   let maximum: MicroKernelType.Maximum
   let expSum: MicroKernelType.ExpSum
@@ -30,6 +33,7 @@ public struct VectorMath: Sendable {
       choose("linear_\(format)").pointer(as: MicroKernelType.LinearBlocks.self)
     }
     linearBF16 = choose("linear_bf16").pointer(as: MicroKernelType.LinearBF16.self)
+    linearF16 = choose("linear_f16").pointer(as: MicroKernelType.LinearF16.self)
     linearQ8B32 = blocks(.q8b32)
     linearQ6B16 = blocks(.q6b16)
     linearQ5B32 = blocks(.q5b32)
@@ -39,6 +43,8 @@ public struct VectorMath: Sendable {
     scanU8 = choose("scan_u8").pointer(as: MicroKernelType.Scan.self)
     select = choose("select_f32").pointer(as: MicroKernelType.Select.self)
     weightedSum = choose("weighted_sum_f32").pointer(as: MicroKernelType.WeightedSum.self)
+    weightedSumF16 = choose("weighted_sum_f16").pointer(as: MicroKernelType.WeightedSumF16.self)
+    narrow = choose("narrow_f16").pointer(as: MicroKernelType.Narrow.self)
     exp = map("exp_f32")
     tanh = map("tanh_f32")
     sigmoid = map("sigmoid_f32")

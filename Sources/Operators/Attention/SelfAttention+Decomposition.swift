@@ -38,10 +38,8 @@ private struct SelfAttentionDecomposition {
       Attributes(["axis": .int(-1)]), names: ["q", "k", "v"])
     let ids = try positions(qkv)
     let query = try prepared(parts[0], heads, size, scale: operand(3), ids)
-    var key = try prepared(parts[1], groups, size, scale: operand(4), ids)
-    var value = try divided(parts[2], groups, size)
-    if let past = operand(1) { key = try builder("concat", past, key, attributes: ["axis": .int(2)]) }
-    if let past = operand(2) { value = try builder("concat", past, value, attributes: ["axis": .int(2)]) }
+    let key = try joined(try prepared(parts[1], groups, size, scale: operand(4), ids), past: operand(1))
+    let value = try joined(try divided(parts[2], groups, size), past: operand(2))
     var inner: [String: AttributeValue] = [
       "is_causal": .int(attributes.int("is_causal", default: 1)), "queries_at_end": .int(1),
       "softcap": .float(attributes.float("softcap", default: 0)),
@@ -49,9 +47,26 @@ private struct SelfAttentionDecomposition {
     if let scale = attributes["scale"] { inner["scale"] = scale }
     let window = attributes.int("window", default: 0)
     if window > 0 { inner["left_window_size"] = .int(window - 1) }
-    let y = try builder("attention", query, key, value, try mask(key), attributes: inner)
+    let y = try builder("attention", query, key.read, value.read, try mask(key.read), attributes: inner)
     let rows = try builder("transpose", y, attributes: ["perm": .ints([0, 2, 1, 3])])
-    return [try builder("reshape", rows, builder.constant([0, 0, heads * size])), key, value]
+    return [try builder("reshape", rows, builder.constant([0, 0, heads * size])), key.kept, value.kept]
+  }
+
+  /// The past followed by new entries: as it is kept, and as attention reads it.
+  private mutating func joined(_ new: ValueID, past: ValueID?) throws(OperatorError)
+    -> (kept: ValueID, read: ValueID)
+  {
+    guard let past else { return (new, new) }
+    let (narrow, wide) = (builder.type(past).element, builder.type(new).element)
+    if narrow == wide {
+      let kept = try builder("concat", past, new, attributes: ["axis": .int(2)])
+      return (kept, kept)
+    }
+    let most = Double(Float16.greatestFiniteMagnitude)
+    let clipped = try builder("clip", new, builder.constant(-most, wide), builder.constant(most, wide))
+    let rounded = try builder("cast", clipped, attributes: ["to": .element(narrow)])
+    let kept = try builder("concat", past, rounded, attributes: ["axis": .int(2)])
+    return (kept, try builder("cast", kept, attributes: ["to": .element(wide)]))
   }
 
   /// The positions whose angles rows take; nil without rotation.

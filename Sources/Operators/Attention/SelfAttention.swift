@@ -13,7 +13,9 @@ import Tensors
 /// `j <= p` (causal), `p - window < j` and `key_mask[b, j]` is not 0. A row that may see none is zero. Angles
 /// are those of `position_ids`, or of the positions `p` without them.
 ///
-/// Results: y `[B, S, H * d]`, present_key and present_value `[B, G, P + S, d]`.
+/// Results: y `[B, S, H * d]`, present_key and present_value `[B, G, P + S, d]`. Where the past is f16 and qkv
+/// f32, new entries are clipped to -65504...65504 and rounded to nearest, ties to even, before they join it, and
+/// attention reads them, the new ones too, as they are kept.
 struct SelfAttention: Operator {
   let schema = OperatorSchema(
     "self_attention", "Attention over a cache from packed q, k, v, with norms, rotary positions and masks.",
@@ -38,14 +40,14 @@ struct SelfAttention: Operator {
       throw OperatorError("qkv is \(qkv), accepted is [B, S, (\(heads) + 2 * \(groups)) * d]")
     }
     let size = qkv.shape[2] / Dim(parts)
-    for operand in [1, 2, 3, 4, 5, 6, 9] where call.has(operand) {
+    for operand in [3, 4, 5, 6, 9] where call.has(operand) {
       try call.requireEqualElements(0, operand)
     }
     let present = try checkCache(call, batch: qkv.shape[0], rows: qkv.shape[1], groups, size)
     for operand in 3...4 { try call.require(operand, shape: [size]) }
     try checkRotation(call, batch: qkv.shape[0], rows: qkv.shape[1], size)
     try checkMasks(call, batch: qkv.shape[0], keys: present[2], heads)
-    let cache = ValueFact(qkv.element, present)
+    let cache = ValueFact(call.has(1) ? try call.type(1).element : qkv.element, present)
     return [ValueFact(qkv.element, [qkv.shape[0], qkv.shape[1], size * heads]), cache, cache]
   }
 
@@ -59,6 +61,12 @@ struct SelfAttention: Operator {
     guard call.has(1) else { return [batch, Dim(groups), rows, size] }
     let past = try call.type(1)
     guard past.rank == 4 else { throw OperatorError("'past_key' is \(past), accepted is [B, heads, P, d]") }
+    let element = try call.type(0).element
+    guard past.element == element || (element == .f32 && past.element == .f16) else {
+      throw OperatorError(
+        "'past_key' is \(past), accepted is \(element)\(element == .f32 ? " or f16" : "")")
+    }
+    try call.requireEqualElements(1, 2)
     for operand in 1...2 {
       try call.require(operand, shape: [batch, Dim(groups), past.shape[2], size])
     }

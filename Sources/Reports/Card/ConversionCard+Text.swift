@@ -113,8 +113,9 @@ extension ConversionCard {
   }
 
   private var caches: String {
-    Self.joined(
-      "\(facts.caches.inPlace) in place",
+    let elements = facts.caches.elements.joined(separator: "/")
+    return Self.joined(
+      "\(facts.caches.inPlace) in place\(elements.isEmpty ? "" : " in \(elements)")",
       facts.caches.copied > 0 ? "\(facts.caches.copied) passed in and out" : nil)
   }
 

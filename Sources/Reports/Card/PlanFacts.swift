@@ -21,6 +21,8 @@ public struct PlanFacts: Sendable, Encodable {
     public let inPlace: Int
     /// Passed in and out with every run.
     public let copied: Int
+    /// Different types of the numbers in those in place.
+    public let elements: [String]
   }
 
   /// Bytes that decoding a token reads.
@@ -89,7 +91,9 @@ public struct PlanFacts: Sendable, Encodable {
     normalization = NormalizationFacts(function)
     head = HeadFacts(function, prefill: program.functions.first { $0.name == "prefill" })
     embedding = EmbeddingFacts(function)
-    caches = Caches(inPlace: function.states.count, copied: Self.copiedCacheCount(function))
+    let elements = Set(function.states.map { function.type(of: $0.input).element.rawValue })
+    caches = Caches(
+      inPlace: function.states.count, copied: Self.copiedCacheCount(function), elements: elements.sorted())
     let general = function.steps.filter { step in
       !Self.decoderKernels.contains(step.kernel) && !function.isResidualAddition(step)
     }

@@ -5,6 +5,7 @@ public import GraphIR
 
 extension Fidelity: ExpressibleByArgument {}
 extension ConversionOptions.WeightFormat: ExpressibleByArgument {}
+extension ConversionOptions.CacheFormat: ExpressibleByArgument {}
 extension ConversionOptions.Head: ExpressibleByArgument {}
 extension ConversionOptions.Exactness: ExpressibleByArgument {}
 
@@ -34,7 +35,7 @@ struct Convert: ParsableCommand {
         normalization {rms, layer, residual, branch, unrecognized}
         head {recognized, tied, softcap, last_only, candidates}
         embedding {recognized, scale, positions}
-        caches {in_place, copied}, general_steps {name, count}
+        caches {in_place, copied, elements}, general_steps {name, count}
         weights {element, count, elements, bytes}   by format
         traffic {weights, caches, positions}   bytes that decoding a token reads
         memory {weights, caches, temporaries, context}
@@ -67,6 +68,13 @@ struct Convert: ParsableCommand {
       "The format of matrices; auto takes the smallest that reproduces them, q8 where none does.",
       valueName: "format"))
   var weights = ConversionOptions.WeightFormat.auto
+
+  @Option(
+    name: .customLong("kv-cache"),
+    help: ArgumentHelp(
+      "The type of keys and values in caches, also of those that 'run --input' is given: f16 halves them.",
+      valueName: "type"))
+  var kvCache = ConversionOptions.CacheFormat.f32
 
   @Option(
     help: ArgumentHelp(
@@ -186,6 +194,7 @@ struct Convert: ParsableCommand {
     options.tokenizer = tokenizer
     options.maxContext = maxContext
     options.weights = weights
+    options.kvCache = kvCache
     options.head = head
     options.headK = headK
     options.recall = recall

@@ -1,0 +1,14 @@
+#if defined(__aarch64__)
+#include "../simd/neon.h"
+#define ISA neon
+#include "../simd/lanes.h"
+
+#define TILE_S 2
+#define TILE_G 2
+#define CALL ck_weighted_sum_f16
+#include "weighted_sum_tile.h"
+
+TARGET_BEGIN
+void f16_weighted_sum_2x32__neon(const ck_weighted_sum_f16 *call) { weighted_sum(call); }
+TARGET_END
+#endif
