@@ -19,9 +19,9 @@ extension ConversionOptions {
       sparse: head == .hire ? [hireSoftmax] : [])
     if let passes {
       do throws(PipelineError) {
-        pipeline = try PassPipeline(
-          parsing: passes,
-          available: Pipeline.standard(weights.policy, caches: [NarrowCaches()], sparse: [hireSoftmax]).passes)
+        let available = Pipeline.standard(
+          weights.policy, caches: [NarrowCaches()], sparse: [hireSoftmax])
+        pipeline = try PassPipeline(parsing: passes, available: available.passes)
       } catch {
         guard case .unknownPass(let name, _) = error else { preconditionFailure("parsing runs no pass") }
         throw .unknownPass(name, accepted: Pipeline.passNames)

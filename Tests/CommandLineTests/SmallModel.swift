@@ -13,7 +13,9 @@ enum SmallModel {
   /// The same with weights in blocks of 4 bits.
   static let planInBlocks = Result { try converted("blocks.plan", from: onnx, weights: "q4") }
   /// The same with caches in f16.
-  static let planOfNarrowCaches = Result { try converted("narrow.plan", from: onnx, more: ["--kv-cache", "f16"]) }
+  static let planOfNarrowCaches = Result {
+    try converted("narrow.plan", from: onnx, more: ["--kv-cache", "f16"])
+  }
   static let planWithoutTokenizer = Result {
     // Beside a link there is no tokenizer.
     let link = Scratch.path("linked.onnx")

@@ -30,7 +30,8 @@ final class GuardedHalves {
 struct HalfKernelTests {
   private func narrowed(_ x: [Float], _ kernel: MicroKernel) -> [Float16] {
     let (from, to) = (GuardedBuffer(x), GuardedHalves(count: x.count))
-    withExtendedLifetime(from) { kernel.pointer(as: MicroKernelType.Narrow.self)(x.count, from.base, to.base) }
+    let narrow = kernel.pointer(as: MicroKernelType.Narrow.self)
+    withExtendedLifetime(from) { narrow(x.count, from.base, to.base) }
     return to.values
   }
 

@@ -248,8 +248,8 @@ typedef struct {
 } ck_weighted_sum_f16;
 typedef void ck_weighted_sum_f16_function(const ck_weighted_sum_f16 *call);
 
-/// y[i] = x[i] in f16, rounded to nearest, ties to even. What lies beyond +-65504, infinities too, becomes that
-/// number; NaN stays NaN. Bits but those of NaNs are the same on all instruction sets.
+/// y[i] = x[i] in f16, rounded to nearest, ties to even. What lies beyond +-65504, infinities too, becomes
+/// that number; NaN stays NaN. Bits but those of NaNs are the same on all instruction sets.
 typedef void ck_narrow_f16_function(size_t count, const float *x, ck_f16 *y);
 
 /// y[i] = f(x[i]); x and y may be the same.

@@ -14,7 +14,8 @@
 #define LOAD(w) \
   _Generic((w), const float *: reg_load, const uint16_t *: reg_load_bf16, const ck_f16 *: reg_load_f16)(w)
 #define LOAD_PART(w, count) \
-  _Generic((w), const float *: load_part, const uint16_t *: load_filled, const ck_f16 *: load_part_f16)(w, count)
+  _Generic( \
+      (w), const float *: load_part, const uint16_t *: load_filled, const ck_f16 *: load_part_f16)(w, count)
 
 TARGET_BEGIN
 

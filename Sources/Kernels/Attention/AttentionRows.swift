@@ -8,7 +8,8 @@ protocol AttentionQueries {
   func write(batch: Int, head: Int, row: Int, to query: UnsafeMutablePointer<Scalar>)
 }
 
-/// The rows of one attention call, over keys and values `[B, groups, T, d]` of `Entry`s whose last axis is dense.
+/// The rows of one attention call, over keys and values `[B, groups, T, d]`, `Entry`s whose last axis is
+/// dense.
 ///
 /// For each tile of queries: (1) scores of the keys that one of them may see, (2) for each query softcap,
 /// slope and mask, and softmax over the keys that it may see, (3) the weighted sum of values, key by key.

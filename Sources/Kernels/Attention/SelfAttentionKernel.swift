@@ -8,7 +8,8 @@ import Tensors
 ///
 /// Operands: qkv, past_key, past_value, query_scale, key_scale, cos, sin, position_ids, key_mask, slopes;
 /// results: y `[B, S, H d]` and the caches with the new rows, in the memory of the past ones, which must have
-/// room. Without past the caches are memory of their own. Caches are f32 or f16 (``CacheEntry``), all else is f32.
+/// room. Without past the caches are memory of their own. Caches are f32 or f16 (``CacheEntry``), all else is
+/// f32.
 ///
 /// 1. The keys and values of the new rows are written to the caches.
 /// 2. Tiles of queries that share keys are computed (see ``AttentionRows``), queries prepared on the way.
@@ -50,7 +51,7 @@ struct SelfAttentionKernel: Kernel {
 
   func run(_ call: KernelCall) throws(KernelError) {
     // All but the caches, the position ids and the mask.
-    for operand in [0, 3, 4, 5, 6, 9] {
+    for operand in 0..<10 where !(1...2).contains(operand) && !(7...8).contains(operand) {
       guard let element = call.optional(operand)?.element, element != .f32 else { continue }
       throw .element(element, of: "operand \(operand)", accepted: "f32")
     }
@@ -168,14 +169,14 @@ struct SelfAttentionKernel: Kernel {
     let (rows, size, width) = (qkv.shape[1], key.size, qkv.shape[2])
     let count = qkv.shape[0] * rows
     let piece = max(1, Self.pieceCount / (2 * groups * size))
-    let (pool, pieces) = (resources.pool, (count + piece - 1) / piece)
-    let heads = resources.scratch(byteCount: pool.placeCount(pieces) * size * MemoryLayout<Float>.stride)
-      .bindMemory(to: Float.self, capacity: pool.placeCount(pieces) * size)
-    pool.forEachInPlace(pieces) { index, place in
-      let head = heads + place * size
-      for index in index * piece..<min(count, (index + 1) * piece) {
-        let (batch, row) = (index / rows, index % rows)
-        let newKeys = qkv.pointer(Float.self) + (index * width + self.heads * size)
+    let pieces = (count + piece - 1) / piece
+    let heads = resources.scratch(byteCount: pieces * size * MemoryLayout<Float>.stride)
+      .bindMemory(to: Float.self, capacity: pieces * size)
+    resources.pool.forEach(pieces) { index in
+      let head = heads + index * size
+      for place in index * piece..<min(count, (index + 1) * piece) {
+        let (batch, row) = (place / rows, place % rows)
+        let newKeys = qkv.pointer(Float.self) + (place * width + self.heads * size)
         let newValues = newKeys + groups * size
         for group in 0..<groups {
           key.write(newKeys + group * size, batch: batch, row: row, to: head)

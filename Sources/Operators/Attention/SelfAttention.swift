@@ -13,9 +13,9 @@ import Tensors
 /// `j <= p` (causal), `p - window < j` and `key_mask[b, j]` is not 0. A row that may see none is zero. Angles
 /// are those of `position_ids`, or of the positions `p` without them.
 ///
-/// Results: y `[B, S, H * d]`, present_key and present_value `[B, G, P + S, d]`. Where the past is f16 and qkv
-/// f32, new entries are clipped to -65504...65504 and rounded to nearest, ties to even, before they join it, and
-/// attention reads them, the new ones too, as they are kept.
+/// Results: y `[B, S, H * d]`, present_key and present_value `[B, G, P + S, d]`. Where the past is f16 and
+/// qkv f32, new entries are clipped to -65504...65504 and rounded to nearest, ties to even, before they join
+/// it, and attention reads them, the new ones too, as they are kept.
 struct SelfAttention: Operator {
   let schema = OperatorSchema(
     "self_attention", "Attention over a cache from packed q, k, v, with norms, rotary positions and masks.",

@@ -2,17 +2,18 @@ public import GraphIR
 import Operators
 import Tensors
 
-/// Keeps the keys and values of attention in f16: half the memory of f32, and half of what decoding reads of them.
+/// Keeps the keys and values of attention in f16: half the memory of f32, and half of what decoding reads.
 ///
 ///     func @main(%past: f32[B, H, P, D], ...)  ──►  func @main(%past: f16[B, H, P, D], ...)
 ///       %y, %k, %v = self_attention(%qkv, %past, ...) : ..., f32[B, H, P + S, D], ...
 ///                                        ──►            ..., f16[B, H, P + S, D], ...
 ///
-/// Types change alone: `self_attention` rounds new entries as its caches ask for, and computes in f32. Callers that pass
-/// and read caches as tensors find them f16, too.
+/// Types change alone: `self_attention` rounds new entries as its caches ask for, and computes in f32. Callers
+/// that pass and read caches as tensors find them f16, too.
 ///
-/// Requires: f32 inputs that one `self_attention` makes longer and no other node reads, the results being outputs;
-/// the same in every function that has inputs of these names, as functions share caches by name.
+/// Requires: f32 inputs that one `self_attention` makes longer and of which no other node reads more than the
+/// shape, the results being outputs; the same in every function that has inputs of these names, as functions
+/// share caches by name.
 public struct NarrowCaches: Pass {
   public let name = "narrow-caches"
   public let summary = "Keeps the caches of attention in f16."
@@ -53,7 +54,9 @@ private struct Sites {
   private static func obstacle(
     _ graph: Graph, _ id: NodeID, _ caches: [(past: ValueID?, present: ValueID?)]
   ) -> String? {
-    guard graph[id].operation == "self_attention" else { return "general steps read its cache, need self_attention" }
+    guard graph[id].operation == "self_attention" else {
+      return "general steps read its cache, need self_attention"
+    }
     for cache in caches {
       guard let past = cache.past, graph.inputs.contains(past) else {
         return "its past is computed, need an input of the function"
@@ -64,11 +67,12 @@ private struct Sites {
       guard graph[past].type.element == .f32 else {
         return "'\(graph[past].name)' is \(graph[past].type), need f32"
       }
-      let readers = (graph.users(of: past) + graph.users(of: present)).filter { $0 != id }
-      if let other = readers.first {
+      let readers = graph.users(of: past) + graph.users(of: present)
+      // Extents stay what they are.
+      if let other = readers.first(where: { $0 != id && graph[$0].operation != "shape" }) {
         return "'\(graph[past].name)' is read by \(graph[other].operation) as well"
       }
-      guard graph.users(of: past).count == 1 else {
+      guard readers.count(where: { $0 == id }) == 1 else {
         return "'\(graph[past].name)' is more than one of its operands"
       }
     }
