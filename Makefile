@@ -98,7 +98,7 @@ bench-head: setup build gemma
 
 bench-predictors: ## Why the head's predictor is what it is: plain SVD, random, data-aware and a 4-bit copy side by side.
 bench-predictors: setup build gemma
-	@$(TANDEM) convert $(GEMMA)/model.onnx --head hire --compare-predictors --stop-after hire-softmax
+	@$(TANDEM) convert $(GEMMA)/model.onnx --head hire --compare-predictors -o $(CACHE)/gemma-3-270m.hire.plan
 
 bench-1b: ## How speed grows with size: a model of Llama 1B's shape with random weights, 7 GB in .cache. WEIGHTS=auto
 bench-1b: setup build venv
