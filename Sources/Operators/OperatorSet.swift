@@ -40,6 +40,7 @@ public enum OperatorSet {
     switch mnemonic {
     case "linear", "lm_head": [(1, "weight_format")]
     case "hire_lm_head": [(1, "weight_format"), (5, "rows_format")]
+    case "hire_feed_forward": [(1, "up_format"), (3, "gate_format")]
     case "embedding": [(1, "table_format")]
     case "feed_forward": [(1, "up_format"), (2, "down_format"), (3, "gate_format")]
     default: []

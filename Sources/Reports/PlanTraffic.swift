@@ -39,6 +39,7 @@ struct PlanTraffic {
   /// Rows of an operand that a kernel picks for a token; nil when it reads all.
   private func pickedRows(of step: Function.Step, _ position: Int) -> Int? {
     if Self.lookups[step.kernel]?.contains(position) ?? false { return 1 }
+    if step.kernel == "hire_feed_forward" { return pickedNeurons(of: step, position) }
     guard step.kernel == "hire_lm_head", let shardRows = step.attributes.int("shard_rows"), shardRows > 0,
       let candidates = step.attributes.int("candidates"),
       let rows = function.type(of: Int(step.operands[1])).shape.first?.constant
@@ -47,6 +48,19 @@ struct PlanTraffic {
     switch position {
     case 1, 4: return shards * candidates
     case 5: return shards * step.attributes.int("survivors", default: candidates)
+    default: return nil
+    }
+  }
+
+  /// Rows of up, down and gate that a block with a predictor reads: of candidates, and of active groups at most.
+  private func pickedNeurons(of step: Function.Step, _ position: Int) -> Int? {
+    let size = step.attributes.int("group_size", default: 1)
+    let candidates = step.attributes.int("candidate_groups", default: 1)
+    let isScanned = step.operands.count > 4 && step.operands[4] >= 0
+    switch position {
+    case 1: return candidates * size
+    case 2: return step.attributes.int("active_groups", default: candidates) * size
+    case 3: return isScanned ? candidates * size : nil
     default: return nil
     }
   }

@@ -102,6 +102,12 @@ struct PortableDefinitionTests {
         ).run(kernel, startsAtPage: input.startsAtPage)
       }
     }
+    runs["weighted_rows_q8b32"] = { kernel, input in
+      let count = input.size % 11
+      return WeightedRowsKernelTests.Case(
+        rows: input.rows, columns: input.size, count: count, p: input.numbers(input.rows * count, 1)
+      ).run(kernel)
+    }
     for bits in [4, 8] {
       runs["scan_u\(bits)"] = { kernel, input in
         ScanKernelTests.Case(

@@ -46,6 +46,12 @@ extension Sample {
         isSymbolic: false),
       Sample("lm_head", [ramp(2, 3, 4), ramp(7, 4)]),
       Sample("lm_head", [ramp(2, 3, 4), ramp(7, 4), ramp(7)], ["softcap": .float(3), "last_only": .int(1)]),
+      Sample(
+        "hire_feed_forward",
+        [ramp(2, 3, 4), ramp(6, 4), Tensor(.u8, [6, BlockFormat.q8b32.rowBytes(5)]), ramp(6, 4, offset: -0.5)],
+        [
+          "activation": .string("silu"), "group_size": .int(2), "candidate_groups": .int(2), "outputs": .int(5),
+        ], isSymbolic: false),
       // All rows of one shard, in the order of their logits.
       Sample(
         "hire_lm_head",

@@ -252,6 +252,31 @@ typedef void ck_weighted_sum_f16_function(const ck_weighted_sum_f16 *call);
 /// that number; NaN stays NaN. Bits but those of NaNs are the same on all instruction sets.
 typedef void ck_narrow_f16_function(size_t count, const float *x, ck_f16 *y);
 
+/// y[s, d] = sum over i of p[s, i] * w[list[i], d], i in order, for the columns d of blocks b0..<b1; w in q8b32.
+///
+/// A weight is first multiplied by the scale of the block, in f32. So bits of an output depend on its own row of p and
+/// column alone, and rows of w with weight 0 change none. Kernels with fused multiply-add agree with each other
+/// bit for bit; the portable one rounds twice per step.
+typedef struct {
+  /// S, and listed rows.
+  size_t rows, count;
+  /// D.
+  size_t columns;
+  /// Multiples of 8, but for the end.
+  size_t b0, b1;
+  const int32_t *list;
+  const void *w;
+  const float *p;
+  float *y;
+  /// Scratch memory: a row of (b1 - b0) * 32 for each s.
+  float *sums;
+  /// Bytes from one row to the next.
+  size_t w_stride;
+  /// Elements from one row to the next.
+  size_t p_stride, y_stride, sums_stride;
+} ck_weighted_rows;
+typedef void ck_weighted_rows_function(const ck_weighted_rows *call);
+
 /// y[i] = f(x[i]); x and y may be the same.
 typedef void ck_map_f32_function(size_t count, const float *x, float *y);
 

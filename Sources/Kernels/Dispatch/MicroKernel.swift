@@ -74,6 +74,7 @@ enum MicroKernelType {
   typealias WeightedSum = @convention(c) (UnsafePointer<ck_weighted_sum_f32>) -> Void
   typealias WeightedSumF16 = @convention(c) (UnsafePointer<ck_weighted_sum_f16>) -> Void
   typealias Narrow = @convention(c) (Int, UnsafePointer<Float>, UnsafeMutablePointer<ck_f16>) -> Void
+  typealias WeightedRows = @convention(c) (UnsafePointer<ck_weighted_rows>) -> Void
   typealias Map = @convention(c) (Int, UnsafePointer<Float>, UnsafeMutablePointer<Float>) -> Void
   typealias Maximum = @convention(c) (Int, UnsafePointer<Float>) -> Float
   typealias ExpSum = @convention(c) (Int, UnsafePointer<Float>, Float, UnsafeMutablePointer<Float>) -> Float

@@ -19,6 +19,8 @@ public struct VectorMath: Sendable {
   let weightedSum: MicroKernelType.WeightedSum
   let weightedSumF16: MicroKernelType.WeightedSumF16
   let narrow: MicroKernelType.Narrow
+  /// Of rows in q8b32.
+  let weightedRows: MicroKernelType.WeightedRows
   let exp, tanh, sigmoid, silu, gelu, geluTanh: MicroKernelType.Map
   let maximum: MicroKernelType.Maximum
   let expSum: MicroKernelType.ExpSum
@@ -45,6 +47,7 @@ public struct VectorMath: Sendable {
     weightedSum = choose("weighted_sum_f32").pointer(as: MicroKernelType.WeightedSum.self)
     weightedSumF16 = choose("weighted_sum_f16").pointer(as: MicroKernelType.WeightedSumF16.self)
     narrow = choose("narrow_f16").pointer(as: MicroKernelType.Narrow.self)
+    weightedRows = choose("weighted_rows_q8b32").pointer(as: MicroKernelType.WeightedRows.self)
     exp = map("exp_f32")
     tanh = map("tanh_f32")
     sigmoid = map("sigmoid_f32")

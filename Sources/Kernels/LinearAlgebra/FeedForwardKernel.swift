@@ -17,10 +17,7 @@ struct FeedForwardKernel: Kernel {
   let upFormat: BlockFormat, downFormat: BlockFormat, gateFormat: BlockFormat
 
   static let entry = KernelEntry("feed_forward", widensNarrowFloats: true) { attributes throws(KernelError) in
-    let name = attributes.string("activation", default: "")
-    guard let activation = Activation(rawValue: name) else {
-      throw .invalid("'activation' is \"\(name)\", accepted are \(Activation.allCases.map(\.rawValue))")
-    }
+    let activation = try Activation(attributes, orThrow: KernelError.invalid)
     let (size, active) = (
       attributes.int("group_size", default: 0), attributes.int("active_groups", default: 0)
     )
@@ -107,26 +104,6 @@ struct FeedForwardKernel: Kernel {
       for group in 0..<groups where scores[group] < least {
         (h + group * groupSize).update(repeating: 0, count: groupSize)
       }
-    }
-  }
-}
-
-/// The activation functions of feed-forward blocks.
-enum Activation: String, CaseIterable {
-  case relu, reluSquared = "relu_squared", gelu, geluTanh = "gelu_tanh", silu
-
-  /// Applies the function in place.
-  func apply(_ x: UnsafeMutablePointer<Float>, _ count: Int) {
-    switch self {
-    case .relu: for index in 0..<count { x[index] = Float.greater(x[index], 0) }
-    case .reluSquared:
-      for index in 0..<count {
-        let positive = Float.greater(x[index], 0)
-        x[index] = positive * positive
-      }
-    case .gelu: VectorMath.best.gelu(count, x, x)
-    case .geluTanh: VectorMath.best.geluTanh(count, x, x)
-    case .silu: VectorMath.best.silu(count, x, x)
     }
   }
 }

@@ -4,7 +4,7 @@ enum LinearAlgebraKernels {
   static let entries: [KernelEntry] = [
     KernelEntry("matmul", widensNarrowFloats: true) { _ in MatMulKernel() },
     LinearKernel.entry,
-    LMHeadKernel.entry, HireLMHeadKernel.entry,
+    LMHeadKernel.entry, HireLMHeadKernel.entry, HireFeedForwardKernel.entry,
     FeedForwardKernel.entry,
     KernelEntry("gemm", widensNarrowFloats: true) { GemmKernel($0) },
     KernelEntry("matmul_integer") { _ in MatMulIntegerKernel() },

@@ -53,6 +53,16 @@ extension InferenceCall {
     }
   }
 
+  /// Checks the type of an operand, as far as its shape is known.
+  func require(
+    _ operand: Int, _ element: ElementType, _ shape: [Int], _ name: String
+  ) throws(OperatorError) {
+    let (type, expected) = (try type(operand), TensorType(element, shape.map { Dim($0) }))
+    guard type.element == element, type.rank == shape.count,
+      zip(type.shape, shape).allSatisfy({ $0.constant ?? $1 == $1 })
+    else { throw OperatorError("\(name) is \(type), accepted is \(expected)") }
+  }
+
   /// Checks that operands have one element type.
   func requireEqualElements(_ first: Int, _ second: Int) throws(OperatorError) {
     let (a, b) = (try type(first).element, try type(second).element)

@@ -1,4 +1,5 @@
 import GraphIR
+import Kernels
 import Tensors
 
 /// The feed-forward block of a decoder layer, gated or not, with weights of one row per output.
@@ -17,14 +18,9 @@ struct FeedForward: Operator {
       "down_format": .string, "gate_format": .string,
     ])
 
-  static let activations = ["relu", "relu_squared", "gelu", "gelu_tanh", "silu"]
-
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
     let x = try call.type(0)
-    let activation = call.attributes.string("activation", default: "")
-    guard Self.activations.contains(activation) else {
-      throw OperatorError("'activation' is \"\(activation)\", accepted are \(Self.activations)")
-    }
+    _ = try Activation(call.attributes, orThrow: { OperatorError($0) })
     let neurons = try MatrixRules.outputs(call, weight: 1, format: "up_format", bias: 4)
     let outputs = try WeightRules.rows(call, 2, format: "down_format", columns: neurons)
     if call.has(5) { try call.requireEqualElements(0, 5) }
@@ -58,7 +54,7 @@ struct FeedForward: Operator {
         operand(index), node.attributes, format, columns: input.flatMap { builder.type($0).shape.last } ?? 1,
         like: input, into: &builder)
     }
-    let activation = node.attributes.string("activation", default: "")
+    let activation = try Activation(node.attributes, orThrow: { OperatorError($0) })
     let up = try weights(1, "up_format", of: x, &builder)
     var hidden = try builder("linear", x, up, operand(4))
     if let gate = try weights(3, "gate_format", of: x, &builder) {
@@ -72,17 +68,17 @@ struct FeedForward: Operator {
     return [try builder("linear", hidden, down, operand(5))]
   }
 
-  private static func activate(
-    _ x: ValueID, _ activation: String, into builder: inout GraphBuilder
+  static func activate(
+    _ x: ValueID, _ activation: Activation, into builder: inout GraphBuilder
   ) throws(OperatorError) -> ValueID {
     switch activation {
-    case "relu": return try builder("relu", x)
-    case "relu_squared":
+    case .relu: return try builder("relu", x)
+    case .reluSquared:
       let positive = try builder("relu", x)
       return try builder("mul", positive, positive)
-    case "gelu": return try builder("gelu", x)
-    case "gelu_tanh": return try builder("gelu", x, attributes: ["approximate": .string("tanh")])
-    default: return try builder("swish", x)
+    case .gelu: return try builder("gelu", x)
+    case .geluTanh: return try builder("gelu", x, attributes: ["approximate": .string("tanh")])
+    case .silu: return try builder("swish", x)
     }
   }
 

@@ -72,7 +72,8 @@ struct Determinant: Operator {
 
 enum LinearAlgebraOperators {
   static let all: [any Operator] = [
-    MatMul(), Linear(), FeedForward(), LMHead(), HireLMHead(), MatMulInteger(), Gemm(), Einsum(),
+    MatMul(), Linear(), FeedForward(), LMHead(), HireLMHead(), HireFeedForward(), MatMulInteger(), Gemm(),
+    Einsum(),
     Determinant(),
   ]
 }

@@ -75,7 +75,7 @@ public struct PlanFacts: Sendable, Encodable {
   private static let decoderKernels: Set<String> = [
     "embedding", "linear", "rms_normalization", "layer_normalization", "residual_normalization",
     "self_attention",
-    "feed_forward", "lm_head", "hire_lm_head",
+    "feed_forward", "hire_feed_forward", "lm_head", "hire_lm_head",
   ]
 
   public init(_ program: Program) {

@@ -46,7 +46,7 @@ struct BlockParameters: Equatable {
 /// The parameters of a chunk are the first ones of its m blocks, then the second ones. Numbers past the end
 /// of the row have code 0; activations are zero there.
 struct BlockRow {
-  static let blockSize = 32
+  static let blockSize = BlockFormat.blockSize
   static let chunkBlocks = 8
 
   private let coding: any BlockCoding.Type

@@ -5,6 +5,9 @@
 public enum BlockFormat: String, CaseIterable, Sendable, Hashable {
   case q4b32, q5b32, q6b16, q8b32, bf16, f32
 
+  /// Numbers that share a scale in formats of blocks.
+  public static let blockSize = 32
+
   /// The largest error of a block, as a share of its largest magnitude, that counts as rounding: numbers that
   /// lie on a grid stay within it when the scale of the grid is rounded to f16.
   public static let rounding: Float = 0x1p-10

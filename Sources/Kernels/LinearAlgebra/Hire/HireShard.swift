@@ -35,12 +35,9 @@ struct HireShard {
   /// Scores of all rows of the shard for some rows of z.
   private func scan(_ queries: HireQueries, _ row: Int, _ count: Int, _ scores: UnsafeMutablePointer<Float>) {
     let panels = settings.panels
-    var call = ck_scan(
-      rows: count, rank: panels.rank, panels: panels.count(rows: range.count),
-      codes: head.panels + range.lowerBound / ScanPanels.rows * panels.byteCount,
-      q: queries.q + row * panels.rank, scales: queries.scales + row, sums: queries.sums + row, y: scores,
-      q_stride: panels.rank, y_stride: settings.shardRows)
-    VectorMath.best.scan(bits: panels.bits)(&call)
+    queries.scan.scan(
+      row..<row + count, head.panels + range.lowerBound / ScanPanels.rows * panels.byteCount,
+      panels: panels.count(rows: range.count), scores, stride: settings.shardRows)
     guard let bias = head.bias else { return }
     for row in 0..<count {
       for place in 0..<range.count {

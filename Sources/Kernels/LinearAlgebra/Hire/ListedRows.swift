@@ -1,7 +1,7 @@
 import CKernels
 import Tensors
 
-/// Products of one row of activations with some rows of a matrix, in memory in no order.
+/// Products of rows of activations with some rows of a matrix, in memory in any order.
 ///
 /// Each has the bits that ``WeightProduct`` gives it for up to ``LinearProduct/blockRows`` rows.
 struct ListedRows {
@@ -30,6 +30,50 @@ struct ListedRows {
         ck_prefetch(weights.base + Int(list[index + 1]) * weights.rowBytes, weights.rowBytes)
       }
       multiply(x, Int(list[index]), y + index)
+    }
+  }
+
+  /// `y[s, i] = x[s] . weights[list[i]] + bias[list[i]]` for all rows of x, at most
+  /// ``LinearProduct/blockRows``, and places `range` of a list. Neighbours that lie one behind the other in the list
+  /// are read once for all rows.
+  func multiply(
+    _ x: Activations, _ list: UnsafePointer<Int32>, _ range: Range<Int>, _ y: UnsafeMutablePointer<Float>,
+    stride: Int
+  ) {
+    if x.rows == 1 { return multiply(x, row: 0, list + range.lowerBound, range.count, y + range.lowerBound) }
+    var first = range.lowerBound
+    while first < range.upperBound {
+      var end = first + 1
+      while end < range.upperBound, list[end] == list[end - 1] + 1 { end += 1 }
+      let n = Int(list[first])
+      multiply(x, n..<n + end - first, y + first - n, stride: stride)
+      first = end
+    }
+  }
+
+  /// `y[s, n] = x[s] . weights[n] + bias[n]` for neighbours n.
+  private func multiply(
+    _ x: Activations, _ columns: Range<Int>, _ y: UnsafeMutablePointer<Float>, stride: Int
+  ) {
+    switch weights.format {
+    case .f32:
+      var call = ck_linear_f32(
+        rows: x.rows, inner: x.inner, n0: columns.lowerBound, n1: columns.upperBound, x: x.x,
+        w: weights.base.assumingMemoryBound(to: Float.self), bias: bias, y: y, x_stride: x.stride,
+        w_stride: x.inner, y_stride: stride)
+      VectorMath.best.linear(&call)
+    case .bf16:
+      var call = ck_linear_bf16(
+        rows: x.rows, inner: x.inner, n0: columns.lowerBound, n1: columns.upperBound, x: x.x,
+        w: weights.base.assumingMemoryBound(to: UInt16.self), bias: bias, y: y, x_stride: x.stride,
+        w_stride: weights.rowBytes / 2, y_stride: stride)
+      VectorMath.best.linearBF16(&call)
+    case .q4b32, .q5b32, .q6b16, .q8b32:
+      var call = ck_linear_blocks(
+        rows: x.rows, inner: x.inner, n0: columns.lowerBound, n1: columns.upperBound, x: x.quantized!,
+        w: weights.base, bias: bias, y: y, x_stride: x.quantizedStride, w_stride: weights.rowBytes,
+        y_stride: stride, list: nil)
+      VectorMath.best.linearBlocks(weights.format)(&call)
     }
   }
 

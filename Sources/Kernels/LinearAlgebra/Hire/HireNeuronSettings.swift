@@ -1,0 +1,55 @@
+public import Tensors
+
+/// How a feed-forward block finds the neurons that matter: the attributes of `hire_feed_forward`.
+///
+/// Neurons form groups of `groupSize` neighbours. The first `commonGroups` are always candidates, the rest of
+/// `candidateGroups` are those with the highest first scores; `activeGroups` of them, by exact scores, count.
+public struct HireNeuronSettings: Sendable {
+  public let activation: Activation
+  public let groupSize: Int
+  public let commonGroups: Int
+  public let candidateGroups: Int
+  public let activeGroups: Int
+  /// The form of the predictor; nil when groups are found by exact gates.
+  public let panels: ScanPanels?
+  /// Numbers of a row of the result.
+  public let outputs: Int
+
+  public init<Failure: Error>(
+    _ attributes: Attributes, orThrow error: (_ message: String) -> Failure
+  ) throws(Failure) {
+    activation = try Activation(attributes, orThrow: error)
+    func number(_ name: String, _ range: ClosedRange<Int>, default value: Int? = nil) throws(Failure) -> Int {
+      guard let number = attributes.int(name) ?? value, range.contains(number) else {
+        let found = attributes.int(name).map { "\($0)" } ?? "missing"
+        let accepted = range.upperBound == .max ? "\(range.lowerBound) or more" : "\(range)"
+        throw error("'\(name)' is \(found), accepted is \(accepted)")
+      }
+      return number
+    }
+    groupSize = try number("group_size", 1...(.max))
+    candidateGroups = try number("candidate_groups", 1...(.max))
+    commonGroups = try number("common_groups", 0...candidateGroups, default: 0)
+    activeGroups = try number("active_groups", 1...candidateGroups, default: candidateGroups)
+    outputs = try number("outputs", 1...(.max))
+    guard attributes["scan_rank"] != nil || attributes["scan_bits"] != nil else {
+      panels = nil
+      return
+    }
+    let (rank, bits) = (try number("scan_rank", 8...(.max)), try number("scan_bits", 4...8))
+    guard let panels = ScanPanels(rank: rank, bits: bits) else {
+      throw error("'scan_rank' is \(rank) and 'scan_bits' \(bits), accepted are a multiple of 8, and 4 or 8")
+    }
+    self.panels = panels
+  }
+
+  /// The groups of so many neurons.
+  public func groupCount<Failure: Error>(
+    _ neurons: Int, orThrow error: (_ message: String) -> Failure
+  ) throws(Failure) -> Int {
+    guard neurons % groupSize == 0, candidateGroups <= neurons / groupSize else {
+      throw error("\(candidateGroups) groups of \(groupSize) do not fit \(neurons) neurons")
+    }
+    return neurons / groupSize
+  }
+}

@@ -1,0 +1,167 @@
+import GraphIR
+import Kernels
+import Tensors
+
+/// A feed-forward block of those groups of neurons that matter, found with a predictor or by their gates.
+///
+///     h = act(gate x + gate_bias) * (up x + up_bias), or act(up x + up_bias) without a gate
+///     y = h down + down_bias, of active groups of h alone
+///
+/// `down` [F, D] has a row per neuron, in q8b32. Neurons form groups of `group_size` neighbours, scored by the sum
+/// of |act|. `scan` predicts the scores: panels of small codes whose rows are those of gate (of up without one) in
+/// the coordinates `projection` [R, K] x, or in x itself; without a scan the gate is computed exactly. The first
+/// `common_groups` and the best by these scores are `candidate_groups`, computed exactly; `active_groups` of
+/// them, all when absent, are the best by exact scores.
+///
+/// The exact meaning is the definition that is decomposed into: the best active groups of all by exact scores. With a
+/// scan the kernel may miss some.
+struct HireFeedForward: Operator {
+  let schema = OperatorSchema(
+    "hire_feed_forward", "A feed-forward block of the groups of neurons that matter, found with a predictor.",
+    operands: [
+      "x", "up", "down", "gate?", "scan?", "projection?", "up_bias?", "down_bias?", "gate_bias?",
+    ],
+    attributes: [
+      "activation!": .string, "group_size!": .int, "candidate_groups!": .int, "active_groups": .int,
+      "common_groups": .int, "outputs!": .int, "scan_rank": .int, "scan_bits": .int, "up_format": .string,
+      "gate_format": .string,
+    ])
+
+  func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
+    let x = try call.type(0)
+    let settings = try HireNeuronSettings(call.attributes, orThrow: { OperatorError($0) })
+    let count = try MatrixRules.outputs(call, weight: 1, format: "up_format", bias: 6)
+    guard let neurons = count.constant else {
+      throw OperatorError("groups of neurons need a known number of neurons, found \(count)")
+    }
+    _ = try settings.groupCount(neurons, orThrow: { OperatorError($0) })
+    try call.require(
+      2, .u8, [neurons, BlockFormat.q8b32.rowBytes(settings.outputs)], "'down' of \(settings.outputs) outputs"
+    )
+    if call.has(3) {
+      _ = try MatrixRules.outputs(call, weight: 3, format: "gate_format", bias: 8)
+      try call.require(3, shape: [count, try call.type(3).shape[1]])
+    } else if call.has(8) {
+      throw OperatorError("'gate_bias' is given without 'gate'")
+    }
+    try scan(call, settings, neurons)
+    try call.require(7, shape: [Dim(settings.outputs)])
+    return [ValueFact(x.element, x.shape.dropLast() + [Dim(settings.outputs)])]
+  }
+
+  /// Checks the predictor.
+  private func scan(_ call: InferenceCall, _ settings: HireNeuronSettings, _ neurons: Int)
+    throws(OperatorError)
+  {
+    let x = try call.type(0)
+    guard call.has(4) else {
+      if call.has(5) { throw OperatorError("'projection' is given without 'scan'") }
+      if !call.has(3) { throw OperatorError("there is no scan, and no gate to choose groups by") }
+      return
+    }
+    guard let panels = settings.panels else {
+      throw OperatorError("'scan_rank' and 'scan_bits' are missing, needed with 'scan'")
+    }
+    try call.require(4, .u8, [panels.count(rows: neurons), panels.byteCount], "'scan'")
+    var rank = x.shape[x.rank - 1]
+    if call.has(5) {
+      let projection = try call.type(5)
+      guard projection.element == .f32, projection.rank == 2 else {
+        throw OperatorError("the projection is \(projection), accepted is f32[R, K]")
+      }
+      try call.require(5, shape: [projection.shape[0], rank])
+      rank = projection.shape[0]
+    }
+    guard panels.rank <= rank.constant ?? panels.rank else {
+      throw OperatorError("'scan_rank' is \(panels.rank), accepted are \(rank) coordinates at most")
+    }
+  }
+
+  /// Rows of candidates and of active groups count as far as they are chosen, for every row of x anew.
+  func work(_ operands: [TensorType?], _ results: [TensorType?], _ attributes: Attributes) -> Work {
+    guard let x = operands[0], let up = operands[1], operands.count > 2, let down = operands[2],
+      let neurons = up.shape[0].constant,
+      let settings = try? HireNeuronSettings(attributes, orThrow: { OperatorError($0) })
+    else { return Work(flops: 0, moving: operands + results) }
+    func operand(_ index: Int) -> TensorType? { index < operands.count ? operands[index] : nil }
+    func part(_ type: TensorType?, _ rows: Dim) -> TensorType? {
+      type.map { TensorType($0.element, [rows] + $0.shape.dropFirst()) }
+    }
+    let queries = x.shape.dropLast().reduce(Dim(1), *)
+    let candidates = queries * (settings.candidateGroups * settings.groupSize)
+    let active = queries * (settings.activeGroups * settings.groupSize)
+    let isScanned = operand(4) != nil
+    let inner = x.shape.last ?? 1
+    let gate = isScanned ? part(operand(3), candidates) : operand(3)
+    var products = candidates * inner + active * settings.outputs
+    if operand(3) != nil { products = products + (isScanned ? candidates : queries * neurons) * inner }
+    if isScanned {
+      products =
+        products + queries * (neurons * (settings.panels?.rank ?? 0))
+        + queries * (operand(5)?.elementCount ?? 0)
+    }
+    return Work(
+      flops: products * 2,
+      moving: [x, part(up, candidates), part(down, active), gate, operand(4), operand(5)] + results)
+  }
+
+  func decompose(_ node: Node, into builder: inout GraphBuilder) throws(OperatorError) -> [ValueID?]? {
+    let settings = try HireNeuronSettings(node.attributes, orThrow: { OperatorError($0) })
+    func operand(_ index: Int) -> ValueID? { index < node.operands.count ? node.operands[index] : nil }
+    guard let x = operand(0) else { return nil }
+    let inner = builder.type(x).shape.last ?? 1
+    func product(_ index: Int, _ format: String, bias: Int, _ builder: inout GraphBuilder)
+      throws(OperatorError)
+      -> ValueID?
+    {
+      let weights = try WeightRules.unpacked(
+        operand(index), node.attributes, format, columns: inner, like: x, into: &builder)
+      return try weights.map { weights throws(OperatorError) in
+        try builder("linear", x, weights, operand(bias))
+      }
+    }
+    guard var hidden = try product(1, "up_format", bias: 6, &builder) else { return nil }
+    var scored: ValueID
+    if let gate = try product(3, "gate_format", bias: 8, &builder) {
+      scored = try FeedForward.activate(gate, settings.activation, into: &builder)
+      hidden = try builder("mul", scored, hidden)
+    } else {
+      scored = try FeedForward.activate(hidden, settings.activation, into: &builder)
+      hidden = scored
+    }
+    hidden = try Self.keepActive(hidden, by: scored, settings, into: &builder)
+    let down = try builder(
+      "unpack_blocks", operand(2),
+      attributes: ["format": .string(BlockFormat.q8b32.rawValue), "columns": .int(settings.outputs)])
+    var columns = try builder("transpose", down, attributes: ["perm": .ints([1, 0])])
+    let element = builder.type(x).element
+    if element != .f32 { columns = try builder("cast", columns, attributes: ["to": .element(element)]) }
+    return [try builder("linear", hidden, columns, operand(7))]
+  }
+
+  /// Zeroes the entries of groups that are not among the best.
+  private static func keepActive(
+    _ hidden: ValueID, by scored: ValueID, _ settings: HireNeuronSettings, into builder: inout GraphBuilder
+  ) throws(OperatorError) -> ValueID {
+    let type = builder.type(hidden)
+    guard let neurons = type.shape[type.rank - 1].constant else {
+      throw OperatorError("groups of neurons need a known number of neurons, found \(type)")
+    }
+    let (lead, groups) = (Array(repeating: 0, count: type.rank - 1), neurons / settings.groupSize)
+    let shape = builder.constant(lead + [groups, settings.groupSize])
+    let last = builder.constant([-1])
+    let magnitudes = try builder("abs", try builder("reshape", scored, shape))
+    let scores = try builder("reduce_sum", magnitudes, last, attributes: ["keepdims": .int(0)])
+    let best = try builder.add(
+      "top_k", [scores, builder.constant([settings.activeGroups])], resultCount: 2)[1]
+    // [..., k, 1] beside [groups]: whether a group is one of the k.
+    let places = builder.constant(Array(0..<groups))
+    let isBest = try builder("equal", try builder("unsqueeze", best, last), places)
+    let count = try builder(
+      "reduce_sum", try builder("cast", isBest, attributes: ["to": .element(type.element)]),
+      builder.constant([-2]), attributes: ["keepdims": .int(0)])
+    let mask = try builder("unsqueeze", count, last)
+    let kept = try builder("mul", try builder("reshape", hidden, shape), mask)
+    return try builder("reshape", kept, builder.constant(lead + [neurons]))
+  }
+}

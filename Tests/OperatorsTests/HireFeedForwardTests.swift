@@ -1,0 +1,227 @@
+import Kernels
+import Operators
+import Tensors
+import Testing
+
+/// The kernel of `hire_feed_forward` against the dense block and against the choice as its definition tells it.
+@Suite struct HireFeedForwardTests {
+  /// A small block over noise.
+  struct Case: CustomTestStringConvertible, Sendable {
+    var activation = "relu_squared"
+    var isGated = false
+    var hasScan = true
+    var hasProjection = false
+    var hasBias = false
+    var bits = 8
+    var format = BlockFormat.q8b32
+    var groupSize = 8
+    var common = 0
+    var candidates = 6
+    var active = 4
+    var length = 5
+
+    static let inner = 40, neurons = 96, outputs = 70, batch = 2
+
+    var testDescription: String {
+      "\(activation) gated \(isGated) scan \(hasScan) projection \(hasProjection) bias \(hasBias) \(bits) bits"
+        + " \(format) groups of \(groupSize): \(common) + \(candidates) -> \(active)"
+    }
+
+    var attributes: [String: AttributeValue] {
+      var attributes: [String: AttributeValue] = [
+        "activation": .string(activation), "group_size": .int(groupSize), "common_groups": .int(common),
+        "candidate_groups": .int(candidates), "active_groups": .int(active), "outputs": .int(Self.outputs),
+      ]
+      if hasScan {
+        attributes["scan_rank"] = .int(Self.inner)
+        attributes["scan_bits"] = .int(bits)
+      }
+      if format != .f32 {
+        attributes["up_format"] = .string(format.rawValue)
+        if isGated { attributes["gate_format"] = .string(format.rawValue) }
+      }
+      return attributes
+    }
+
+    var up: Tensor { noise([Self.neurons, Self.inner], seed: 2) }
+    var gate: Tensor { noise([Self.neurons, Self.inner], seed: 3) }
+    var down: Tensor { noise([Self.neurons, Self.outputs], seed: 4) }
+
+    func operands() throws -> [Tensor?] {
+      func packed(_ tensor: Tensor) throws -> Tensor {
+        format == .f32 ? tensor : try WeightFormatTests.packed(tensor, format)
+      }
+      // A projection that changes signs, and predictor rows that change them back.
+      let signs = (0..<Self.inner).map { Float($0 % 3 == 0 ? -1 : 1) }
+      var predictor = (isGated ? gate : up).array(of: Float.self)
+      var projection: Tensor?
+      if hasProjection {
+        for index in predictor.indices { predictor[index] *= signs[index % Self.inner] }
+        let entries = (0..<Self.inner * Self.inner).map {
+          $0 % (Self.inner + 1) == 0 ? signs[$0 / Self.inner] : 0
+        }
+        projection = Tensor(f32: entries, [Self.inner, Self.inner])
+      }
+      let panels = ScanPanels(rank: Self.inner, bits: bits == 4 ? 4 : 8)!
+      let scan = Tensor(.u8, [panels.count(rows: Self.neurons), panels.byteCount])
+      panels.encode(predictor, rows: Self.neurons, stride: Self.inner, into: scan.base)
+      return [
+        noise([Self.batch, length, Self.inner], seed: 1), try packed(up),
+        try WeightFormatTests.packed(down, .q8b32), isGated ? try packed(gate) : nil, hasScan ? scan : nil,
+        projection, hasBias ? noise([Self.neurons], seed: 5) : nil,
+        hasBias ? noise([Self.outputs], seed: 6) : nil,
+        hasBias && isGated ? noise([Self.neurons], seed: 7) : nil,
+      ]
+    }
+
+    func run(_ operands: [Tensor?], threads: Int = 1) throws -> Tensor {
+      try KernelRun(
+        "hire_feed_forward", tensors: operands, Attributes(attributes), results: 1, threads: threads
+      ).tensor(0)
+    }
+  }
+
+  private static let cases: [Case] = [
+    Case(), Case(hasProjection: true), Case(hasBias: true, common: 2), Case(format: .f32, active: 6),
+    Case(format: .bf16), Case(activation: "relu", groupSize: 1, candidates: 30, active: 20),
+    Case(activation: "gelu", groupSize: 3, candidates: 9, active: 9),
+    Case(activation: "silu", isGated: true, hasBias: true),
+    Case(isGated: true, hasScan: false, hasBias: true),
+    Case(activation: "gelu_tanh", isGated: true, hasScan: false, groupSize: 1, candidates: 40, active: 40),
+    Case(isGated: true, hasScan: false, format: .f32), Case(bits: 4),
+  ]
+
+  private func close(_ a: Tensor, _ b: Tensor, _ tolerance: Double) -> Bool {
+    a.type == b.type && zip(a.doubles, b.doubles).allSatisfy { abs($0 - $1) <= tolerance * max(1, abs($1)) }
+  }
+
+  /// With all groups as candidates nothing is missed, whatever the scan says.
+  @Test(arguments: cases) func isTheDefinitionWhenAllAreCandidates(_ test: Case) throws {
+    var test = test
+    test.candidates = Case.neurons / test.groupSize
+    // Blocks of weights meet activations in int8, which may turn a choice over.
+    if test.format != .bf16 { test.format = .f32 }
+    let operands = try test.operands()
+    let sample = Sample("hire_feed_forward", operands, test.attributes)
+    let expected = try #require(try sample.evaluateDecomposition()?[0])
+    #expect(close(try test.run(operands), expected, 1e-4))
+  }
+
+  /// Against `feed_forward` with the same weights, all groups active.
+  @Test(arguments: cases) func isTheDenseBlockWhenAllAreActive(_ test: Case) throws {
+    var test = test
+    test.candidates = Case.neurons / test.groupSize
+    test.active = test.candidates
+    let operands = try test.operands()
+    let down = try #require(
+      try Sample(
+        "unpack_blocks", [operands[2]], ["format": .string("q8b32"), "columns": .int(Case.outputs)]
+      ).evaluate()[0])
+    let columns = try #require(
+      try Sample("transpose", [down], ["perm": .ints([1, 0])]).evaluate()[0])
+    var attributes: [String: AttributeValue] = ["activation": .string(test.activation)]
+    for name in ["up_format", "gate_format"] { attributes[name] = test.attributes[name] }
+    let dense = try #require(
+      try Sample(
+        "feed_forward",
+        [operands[0], operands[1], columns, operands[3], operands[6], operands[7], operands[8]], attributes
+      ).evaluate()[0])
+    #expect(close(try test.run(operands), dense, 1e-4))
+  }
+
+  /// With gates for a choice there is nothing to miss.
+  @Test(arguments: cases.filter { !$0.hasScan }) func exactGatesChooseTheBest(_ test: Case) throws {
+    var test = test
+    test.format = .f32
+    test.active = test.candidates
+    let operands = try test.operands()
+    let expected = try #require(
+      try Sample("hire_feed_forward", operands, test.attributes).evaluateDecomposition()?[0])
+    #expect(close(try test.run(operands), expected, 1e-4))
+  }
+
+  /// Groups that the scan does not see are not among the candidates, unless they are common.
+  @Test func theScanChooses() throws {
+    var test = Case(format: .f32, candidates: 3, active: 3, length: 1)
+    let operands = try test.operands()
+    // A scan that sees groups 5, 7 and 11 alone.
+    let seen: Set<Int> = [5, 7, 11]
+    let panels = ScanPanels(rank: Case.inner, bits: 8)!
+    let rows = (0..<Case.neurons * Case.inner).map { index in
+      seen.contains(index / Case.inner / 8) ? test.up.array(of: Float.self)[index] : 0
+    }
+    panels.encode(rows, rows: Case.neurons, stride: Case.inner, into: operands[4]!.base)
+    func expected(_ groups: Set<Int>) throws -> Tensor {
+      var dense = test
+      (dense.candidates, dense.active) = (12, 12)
+      var masked = operands
+      masked[1] = Tensor(
+        f32: test.up.array(of: Float.self).enumerated().map {
+          groups.contains($0.offset / Case.inner / 8) ? $0.element : 0
+        }, test.up.shape)
+      return try dense.run(masked)
+    }
+    #expect(close(try test.run(operands), try expected(seen), 1e-5))
+    (test.common, test.candidates, test.active) = (1, 4, 4)
+    #expect(close(try test.run(operands), try expected(seen.union([0])), 1e-5))
+  }
+
+  @Test(arguments: cases) func aRowHasTheSameBitsWhateverTheOthersAndTheThreads(_ test: Case) throws {
+    let operands = try test.operands()
+    let whole = try test.run(operands)
+    for threads in 2...4 { #expect(try test.run(operands, threads: threads).bits == whole.bits) }
+    for position in 0..<test.length {
+      var single = operands
+      single[0] = operands[0]!.positions(position..<position + 1, axis: 1)
+      #expect(try test.run(single).bits == whole.positions(position..<position + 1, axis: 1).bits)
+    }
+  }
+
+  @Test func rowsThatAreNoNumbersShow() throws {
+    let test = Case()
+    var operands = try test.operands()
+    let clean = try test.run(operands)
+    var x = operands[0]!.array(of: Float.self)
+    x[Case.inner + 3] = .nan
+    operands[0] = Tensor(f32: x, operands[0]!.shape)
+    let found = try test.run(operands)
+    #expect(found.positions(1..<2, axis: 1).doubles.prefix(Case.outputs).allSatisfy { $0.isNaN })
+    #expect(found.positions(2..<3, axis: 1).bits == clean.positions(2..<3, axis: 1).bits)
+  }
+
+  // MARK: Refusals
+
+  private func refusals(_ test: Case, _ change: (inout [Tensor?]) -> Void = { _ in }) throws -> [String] {
+    var operands = try test.operands()
+    change(&operands)
+    let sample = Sample("hire_feed_forward", operands, test.attributes)
+    func message(_ body: () throws -> Void) -> String {
+      do {
+        try body()
+        return "no error"
+      } catch { return "\(error)" }
+    }
+    return [
+      message { _ = try sample.infer(operands.map { $0?.type }) }, message { _ = try sample.evaluate() },
+    ]
+  }
+
+  @Test func whatDoesNotFitIsRefused() throws {
+    #expect(try refusals(Case()) == ["no error", "no error"])
+    for text in try refusals(Case(candidates: 13)) {
+      #expect(text.contains("13 groups of 8 do not fit 96 neurons"))
+    }
+    for text in try refusals(Case(active: 7)) {
+      #expect(text.contains("'active_groups' is 7, accepted is 1...6"))
+    }
+    for text in try refusals(Case(common: 7)) {
+      #expect(text.contains("'common_groups' is 7, accepted is 0...6"))
+    }
+    for text in try refusals(Case(groupSize: 0)) { #expect(text.contains("'group_size' is 0")) }
+    for text in try refusals(Case(bits: 5)) { #expect(text.contains("4 or 8")) }
+    for text in try refusals(Case(activation: "mish")) { #expect(text.contains("'activation' is \"mish\"")) }
+    for text in try refusals(Case(hasScan: false)) { #expect(text.contains("no gate to choose groups by")) }
+    for text in try refusals(Case(), { $0[4] = Tensor(.u8, [6, 1]) }) { #expect(text.contains("accepted")) }
+    for text in try refusals(Case(), { $0[2] = Tensor(.u8, [95, 80]) }) { #expect(text.contains("accepted")) }
+  }
+}
