@@ -9,10 +9,10 @@ import Planning
 public import Tensors
 public import Tokenization
 
-/// Runs a module to see the hidden states that its head reads.
+/// Runs a module to see rows of some of its values.
 ///
-/// The module's first function becomes a plan of its own, in a file that is unlinked at once, with the hidden states as
-/// one more output.
+/// The module's first function becomes a plan of its own, in a file that is unlinked at once, with these values as
+/// further outputs.
 public struct Calibrator {
   public struct Failure: Error, CustomStringConvertible {
     public let description: String
@@ -48,24 +48,32 @@ public struct Calibrator {
   private let executor: Executor
   private let pool: ThreadPool
   private let options: Options
-  private let width: Int
+  /// Numbers of a row of each tap.
+  private let widths: [Int]
   private let vocabulary: Int
+  private let logits: String
 
-  /// - Parameter folder: where the plan is written for a moment.
-  public init(_ module: Module, _ options: Options, folder: String, pool: ThreadPool) throws {
-    let site: HeadSite
+  /// - Parameters:
+  ///   - taps: the values to see, `[B, S, K]`.
+  ///   - folder: where the plan is written for a moment.
+  public init(_ module: Module, _ taps: [ValueID], _ options: Options, folder: String, pool: ThreadPool)
+    throws
+  {
+    let logits: ValueID
     do throws(Miss) {
-      site = try HeadSite(module.main.graph)
+      logits = try module.main.graph.decoderLogits()
     } catch {
-      throw Failure(description: "the head cannot be calibrated: \(error.reason)")
+      throw Failure(description: "the model cannot be calibrated: \(error.reason)")
     }
     var single = Module(functions: [module.main], constants: module.constants)
     let graph = module.main.graph
-    guard let width = graph[site.hidden].type.shape[2].constant,
-      let vocabulary = graph[graph[site.node].results[0]!].type.shape[2].constant
-    else { throw Failure(description: "the head cannot be calibrated: its sizes are not known") }
-    (self.width, self.vocabulary) = (width, vocabulary)
-    single.main.graph.outputs.append((Self.hidden, site.hidden))
+    let widths = taps.compactMap { graph[$0].type.rank == 3 ? graph[$0].type.shape[2].constant : nil }
+    guard widths.count == taps.count, let vocabulary = graph[logits].type.shape.last?.constant else {
+      throw Failure(description: "the model cannot be calibrated: its sizes are not known")
+    }
+    (self.widths, self.vocabulary) = (widths, vocabulary)
+    self.logits = graph.outputs.first { $0.value == logits }!.name
+    for (index, tap) in taps.enumerated() { single.main.graph.outputs.append((Self.tap(index), tap)) }
     let path = "\(folder)/.calibration-\(UUID().uuidString).plan"
     defer { try? FileManager.default.removeItem(atPath: path) }
     let result = try Planner(single).plan()
@@ -78,12 +86,12 @@ public struct Calibrator {
     self.options = options
   }
 
-  private static let hidden = "tandem.hidden"
+  private static func tap(_ index: Int) -> String { "tandem.tap.\(index)" }
 
-  /// Collects hidden states, f32 [N, K], sequence by sequence of ``Options/length``.
+  /// Collects rows of each tap, f32 [N, K], sequence by sequence of ``Options/length``.
   ///
   /// - Parameter progress: told the share that is done.
-  public func collect(_ source: Source, progress: (Double) -> Void) throws -> Tensor {
+  public func collect(_ source: Source, progress: (Double) -> Void) throws -> [Tensor] {
     switch source {
     case .generated: try generate(progress)
     case .tokens(let tokens): try read(tokens, progress)
@@ -92,10 +100,10 @@ public struct Calibrator {
 
   // MARK: Texts of its own
 
-  private func generate(_ progress: (Double) -> Void) throws -> Tensor {
+  private func generate(_ progress: (Double) -> Void) throws -> [Tensor] {
     let rounds = max(1, (options.count + Self.lanes * options.length - 1) / (Self.lanes * options.length))
     let total = rounds * Self.lanes
-    let rows = Tensor(.f32, [total * options.length, width])
+    let rows = widths.map { Tensor(.f32, [total * options.length, $0]) }
     try executor.allocateStates(capacity: options.length, sizes: sizes(batch: Self.lanes))
     for round in 0..<rounds {
       executor.truncateStates(to: 0)
@@ -109,10 +117,10 @@ public struct Calibrator {
       for position in 0..<options.length {
         let tokens = (0..<Self.lanes).map { Int(pending[$0].removeFirst()) }
         try run(tokens, batch: Self.lanes, at: position)
-        let (states, logits) = (try output(Self.hidden), try output(nil))
+        let logits = try output(logits)
         for lane in 0..<Self.lanes {
           let row = (round * Self.lanes + lane) * options.length + position
-          (rows.base + row * width * 4).copyMemory(from: states + lane * width, byteCount: width * 4)
+          try keep(lane, 1, in: rows, at: row)
           guard pending[lane].isEmpty else { continue }
           let token = try samplers[lane].next(
             UnsafeBufferPointer(start: logits + lane * vocabulary, count: vocabulary), position: position)
@@ -131,14 +139,14 @@ public struct Calibrator {
 
   // MARK: A given text
 
-  private func read(_ tokens: [TokenID], _ progress: (Double) -> Void) throws -> Tensor {
+  private func read(_ tokens: [TokenID], _ progress: (Double) -> Void) throws -> [Tensor] {
     let step = options.length - options.prefix.count
     let windows = min(tokens.count / max(1, step), max(2, options.count / options.length))
     guard windows >= 2 else {
       throw Failure(
         description: "the calibration text has \(tokens.count) tokens, need \(2 * max(1, step)) or more")
     }
-    let rows = Tensor(.f32, [windows * options.length, width])
+    let rows = widths.map { Tensor(.f32, [windows * options.length, $0]) }
     try executor.allocateStates(capacity: options.length, sizes: sizes(batch: 1))
     for window in 0..<windows {
       executor.truncateStates(to: 0)
@@ -146,8 +154,7 @@ public struct Calibrator {
       for first in stride(from: 0, to: sequence.count, by: Self.lanes) {
         let piece = Array(sequence[first..<min(first + Self.lanes, sequence.count)])
         try run(piece, batch: 1, at: first)
-        (rows.base + (window * options.length + first) * width * 4)
-          .copyMemory(from: try output(Self.hidden), byteCount: piece.count * width * 4)
+        try keep(0, piece.count, in: rows, at: window * options.length + first)
       }
       progress(Double(window + 1) / Double(windows))
     }
@@ -183,12 +190,16 @@ public struct Calibrator {
     try executor.run()
   }
 
-  /// The numbers of an output, or of the logits.
-  private func output(_ name: String?) throws -> UnsafePointer<Float> {
-    let states = Set(executor.function.states.map(\.output))
-    let name =
-      name
-      ?? executor.function.outputs.first { $0.name != Self.hidden && !states.contains($0.value) }?.name ?? ""
+  /// Copies rows of all taps.
+  private func keep(_ first: Int, _ count: Int, in rows: [Tensor], at row: Int) throws {
+    for (index, width) in widths.enumerated() {
+      (rows[index].base + row * width * 4)
+        .copyMemory(from: try output(Self.tap(index)) + first * width, byteCount: count * width * 4)
+    }
+  }
+
+  /// The numbers of an output.
+  private func output(_ name: String) throws -> UnsafePointer<Float> {
     guard let view = executor.output(name), view.element == .f32, view.isContiguous else {
       throw Failure(description: "calibration cannot read the output '\(name)'")
     }

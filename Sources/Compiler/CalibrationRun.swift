@@ -10,30 +10,54 @@ import Tokenization
 /// One calibration of a module: kept in the user's cache folder under a hash of everything that it depends on.
 struct CalibrationRun {
   private let module: Module
+  private let taps: [ValueID]
+  private let count: Int
   private let text: String?
   private let threadCount: Int
   var tokenizer: Tokenizer?
 
-  /// - Parameter text: a file to calibrate with; nil lets the model write.
-  init(_ module: Module, _ text: String?, threadCount: Int) {
-    (self.module, self.text, self.threadCount) = (module, text, threadCount)
+  /// - Parameters:
+  ///   - taps: the values whose rows are collected.
+  ///   - count: rows of each.
+  ///   - text: a file to calibrate with; nil lets the model write.
+  init(_ module: Module, _ taps: [ValueID], count: Int, _ text: String?, threadCount: Int) {
+    (self.module, self.taps, self.count) = (module, taps, count)
+    (self.text, self.threadCount) = (text, threadCount)
   }
 
   /// - Parameter folder: where a plan is written for a moment.
-  func run(folder: String, progress: (Double) -> Void) throws -> HiddenStates {
+  func run(folder: String, progress: (Double) -> Void) throws -> [HiddenStates] {
     var options = Calibrator.Options()
+    options.count = count
     options.prefix = tokenizer?.encode("", addSpecialTokens: true) ?? []
     options.endOfText = Set(tokenizer?.endOfTextIDs ?? [])
     let source = try source()
-    let file = Self.cacheFolder.map { $0.appending(path: "\(key(options, source)).npy") }
-    let fitted = { (rows: Int) in HiddenStates.fittedCount(rows, length: options.length) }
-    if let file, let rows = try? NPY.read(file.path), rows.element == .f32, rows.rank == 2 {
-      return HiddenStates(rows, fittedCount: fitted(rows.shape[0]), origin: origin(rows.shape[0], options))
+    let key = key(options, source)
+    let files = taps.indices.map { index in
+      Self.cacheFolder.map { $0.appending(path: taps.count == 1 ? "\(key).npy" : "\(key).\(index).npy") }
     }
-    let rows = try Calibrator(module, options, folder: folder, pool: ThreadPool(threadCount: threadCount))
-      .collect(source, progress: progress)
-    if let file { keep(rows, in: file) }
-    return HiddenStates(rows, fittedCount: fitted(rows.shape[0]), origin: origin(rows.shape[0], options))
+    if let kept = Self.kept(files) { return kept.map { states($0, options) } }
+    let rows = try Calibrator(
+      module, taps, options, folder: folder, pool: ThreadPool(threadCount: threadCount)
+    ).collect(source, progress: progress)
+    for (file, rows) in zip(files, rows) { if let file { keep(rows, in: file) } }
+    return rows.map { states($0, options) }
+  }
+
+  private func states(_ rows: Tensor, _ options: Calibrator.Options) -> HiddenStates {
+    HiddenStates(
+      rows, fittedCount: HiddenStates.fittedCount(rows.shape[0], length: options.length),
+      origin: origin(rows.shape[0], options))
+  }
+
+  /// What was kept of all taps.
+  private static func kept(_ files: [URL?]) -> [Tensor]? {
+    var kept: [Tensor] = []
+    for file in files {
+      guard let file, let rows = try? NPY.read(file.path), rows.element == .f32, rows.rank == 2 else { return nil }
+      kept.append(rows)
+    }
+    return kept
   }
 
   private func source() throws -> Calibrator.Source {
@@ -73,6 +97,8 @@ struct CalibrationRun {
       add("\(name) \(tensor.type)")
       withExtendedLifetime(tensor) { hash.update(bufferPointer: tensor.bytes) }
     }
+    let graph = module.main.graph
+    add(taps.map { graph[$0].name }.joined(separator: " "))
     add("\(options.count) \(options.length) \(options.seed) \(options.prefix) \(options.endOfText.sorted())")
     if case .tokens(let tokens) = source { tokens.withUnsafeBytes { hash.update(bufferPointer: $0) } }
     return hash.finalize().map { String(format: "%02x", $0) }.joined()

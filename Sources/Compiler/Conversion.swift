@@ -118,11 +118,20 @@ public struct Conversion {
     }
   }
 
-  /// The pass with the hidden states that it works from, if it does.
+  /// The pass with the rows that it works from, if it does.
   private func calibrated(_ pass: any Pass, _ module: Module) throws -> any Pass {
-    guard let pass = pass as? HireSoftmax else { return pass }
+    guard let pass = pass as? any CalibratedPass else { return pass }
+    let taps: [ValueID]
+    do throws(Miss) {
+      taps = try pass.taps(module.main.graph)
+    } catch {
+      throw CompilerError(
+        code: .invalidInput, message: "'\(options.model)': \(pass.name) cannot be calibrated: \(error.reason)")
+    }
+    guard !taps.isEmpty else { return pass }
     let threads = MachineDescription.current.processorCount
-    var calibration = CalibrationRun(module, options.calibration, threadCount: threads)
+    var calibration = CalibrationRun(
+      module, taps, count: pass.calibratedCount, options.calibration, threadCount: threads)
     if let path = tokenizerPath(module) { calibration.tokenizer = try readTokenizer(at: path) }
     let folder = options.output.map { ($0 as NSString).deletingLastPathComponent } ?? NSTemporaryDirectory()
     do {
@@ -201,6 +210,7 @@ public struct Conversion {
     var program = result.program
     let context = min(try contextLength(report.module), Self.tabulatedPositions(report.module))
     program.model = [Entry("context", "\(context)")]
+    if let feedForward = report.module.metadata["ffn"] { program.model.append(Entry("ffn", feedForward)) }
     if let head = report.module.metadata["head"] {
       program.model += [Entry("head", head), Entry("head_k", report.module.metadata["head_k"] ?? "")]
       program.model.append(Entry("exact", options.exact.rawValue))

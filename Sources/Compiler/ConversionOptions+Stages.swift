@@ -14,13 +14,14 @@ extension ConversionOptions {
 
   /// The passes of the pipeline, those included that are left out.
   private func allStages() throws(CompilerError) -> [Stage] {
+    let sparse: [any Pass] =
+      (feedForward == .hire ? [hireFeedForward] : []) + (head == .hire ? [hireSoftmax] : [])
     var pipeline = Pipeline.standard(
-      weights.policy, caches: kvCache == .f16 ? [NarrowCaches()] : [],
-      sparse: head == .hire ? [hireSoftmax] : [])
+      weights.policy, caches: kvCache == .f16 ? [NarrowCaches()] : [], sparse: sparse)
     if let passes {
       do throws(PipelineError) {
         let available = Pipeline.standard(
-          weights.policy, caches: [NarrowCaches()], sparse: [hireSoftmax])
+          weights.policy, caches: [NarrowCaches()], sparse: [hireFeedForward, hireSoftmax])
         pipeline = try PassPipeline(parsing: passes, available: available.passes)
       } catch {
         guard case .unknownPass(let name, _) = error else { preconditionFailure("parsing runs no pass") }
@@ -39,6 +40,12 @@ extension ConversionOptions {
     var options = HireSoftmax.Options()
     (options.k, options.recall, options.comparesPredictors) = (headK, recall, comparesPredictors)
     return HireSoftmax(options)
+  }
+
+  private var hireFeedForward: HireFeedForward {
+    var options = HireFeedForward.Options()
+    (options.recall, options.keep) = (feedForwardRecall, feedForwardKeep)
+    return HireFeedForward(options)
   }
 
   /// The passes that run, in order.
@@ -97,10 +104,16 @@ extension ConversionOptions {
     if headK < 1 || headK > Self.largestHeadK {
       throw .usage("--head-k is \(headK), accepted are 1...\(Self.largestHeadK)")
     }
-    if !(recall > 0 && recall <= 1) {
-      throw .usage("--recall is \(recall), accepted is more than 0 and at most 1")
-    }
+    try checkShare(recall, "--recall")
+    try checkShare(feedForwardRecall, "--ffn-recall")
+    if let keep = feedForwardKeep { try checkShare(keep, "--ffn-keep") }
     if let limit = patchLimit, limit < 0 { throw .patchLimit(limit) }
+  }
+
+  private func checkShare(_ share: Double, _ option: String) throws(CompilerError) {
+    if !(share > 0 && share <= 1) {
+      throw .usage("\(option) is \(share), accepted is more than 0 and at most 1")
+    }
   }
 
   private static let largestHeadK = 1024

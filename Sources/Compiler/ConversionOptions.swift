@@ -39,6 +39,14 @@ public struct ConversionOptions: Sendable {
     case hire
   }
 
+  /// How feed-forward blocks are computed.
+  public enum FeedForward: String, CaseIterable, Sendable {
+    /// All neurons.
+    case dense
+    /// Those that matter, where tokens are generated (``HireFeedForward``).
+    case hire
+  }
+
   /// What holds of text that is drawn from candidates alone.
   public enum Exactness: String, CaseIterable, Sendable {
     /// What the measured recall says.
@@ -65,6 +73,11 @@ public struct ConversionOptions: Sendable {
   /// Whether the summary tells what other kinds of predictors would find.
   public var comparesPredictors = false
   public var exact = Exactness.none
+  public var feedForward = FeedForward.dense
+  /// The share of active groups of neurons that a predictor must find.
+  public var feedForwardRecall = 0.99
+  /// The share of neurons that blocks keep which were not trained with groups; nil leaves these dense.
+  public var feedForwardKeep: Double?
   /// A text to calibrate with; nil lets the model write some.
   public var calibration: String?
   /// Passes less faithful than this are left out.

@@ -57,14 +57,16 @@ public enum Pipeline {
 
   /// Passes that run when an option asks for them, and which does.
   static let asked = [
-    (name: NarrowCaches().name, option: "--kv-cache f16"), (name: HireSoftmax().name, option: "--head hire"),
+    (name: NarrowCaches().name, option: "--kv-cache f16"),
+    (name: HireFeedForward().name, option: "--ffn hire"), (name: HireSoftmax().name, option: "--head hire"),
   ]
 
   /// Names of all passes, in order, each once.
   public static var passNames: [String] {
     var names: [String] = []
-    for pass in standard(.automatic, caches: [NarrowCaches()], sparse: [HireSoftmax()]).passes
-    where !names.contains(pass.name) {
+    for pass in standard(
+      .automatic, caches: [NarrowCaches()], sparse: [HireFeedForward(), HireSoftmax()]
+    ).passes where !names.contains(pass.name) {
       names.append(pass.name)
     }
     return names

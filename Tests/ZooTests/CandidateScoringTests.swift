@@ -4,6 +4,7 @@ import Kernels
 import PlanFormat
 import Tensors
 import TestSupport
+import Tensors
 import Testing
 import Tokenization
 

@@ -73,6 +73,13 @@ public final class Decoder {
   /// The most tokens that one ``feed(_:_:)`` takes.
   public func limit(_ chunk: Int) -> Int { ports.fixedCount ?? chunk }
 
+  /// The most tokens of one run whose logits are those that generation would see: sparse feed-forward blocks are those
+  /// of small runs alone.
+  func scoringLimit(_ chunk: Int) -> Int {
+    guard executor.plan.program.model("ffn") == "hire" else { return limit(chunk) }
+    return min(limit(chunk), phases.last { $0.hasAllLogits && $0.largest <= Self.smallBlock }?.largest ?? 1)
+  }
+
   /// Starts a new sequence with room for `capacity` tokens.
   public func reset(capacity: Int) throws(GenerationError) {
     if capacity > self.capacity || ids.capacity == 0 {

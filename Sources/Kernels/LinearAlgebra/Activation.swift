@@ -16,7 +16,7 @@ public enum Activation: String, CaseIterable, Sendable {
   }
 
   /// Applies the function in place.
-  func apply(_ x: UnsafeMutablePointer<Float>, _ count: Int) {
+  public func apply(_ x: UnsafeMutablePointer<Float>, _ count: Int) {
     switch self {
     case .relu: for index in 0..<count { x[index] = Float.greater(x[index], 0) }
     case .reluSquared:

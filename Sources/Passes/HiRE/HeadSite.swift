@@ -36,7 +36,7 @@ public struct HeadSite {
   }
 
   private static func logits(of graph: Graph) throws(Miss) -> String {
-    let value = try DecoderForm(graph).logits
+    let value = try graph.decoderLogits()
     return graph.outputs.first { $0.value == value }!.name
   }
 }

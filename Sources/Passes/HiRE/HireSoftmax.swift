@@ -20,7 +20,7 @@ import Tensors
 /// Stages, ranks, bits and quotas are searched for the least cost that meets the recall on hidden states that were held
 /// out; the basis is fitted to the others (see ``HeadBasis``). Where the least cost is not below that of the dense head,
 /// or the head is read by anybody, everything stays as it was.
-public struct HireSoftmax: Pass {
+public struct HireSoftmax: CalibratedPass {
   public struct Options: Sendable, Equatable {
     /// Tokens whose recall counts.
     public var k = 64
@@ -46,9 +46,13 @@ public struct HireSoftmax: Pass {
     (self.options, self.states, self.threadCount) = (options, states, threadCount)
   }
 
-  /// The same pass with hidden states to work from.
-  public func calibrated(by states: HiddenStates, threadCount: Int) -> HireSoftmax {
-    HireSoftmax(options, states: states, threadCount: threadCount)
+  public let calibratedCount = 16384
+
+  /// What the head reads.
+  public func taps(_ graph: Graph) throws(Miss) -> [ValueID] { [try HeadSite(graph).hidden] }
+
+  public func calibrated(by states: [HiddenStates], threadCount: Int) -> any Pass {
+    HireSoftmax(options, states: states.first, threadCount: threadCount)
   }
 
   /// Hidden states that the predictor is judged by.
@@ -80,7 +84,8 @@ public struct HireSoftmax: Pass {
     _ site: HeadSite, _ graph: Graph, _ constants: [String: Tensor], _ context: inout PassContext
   ) throws(Miss) -> Choice {
     guard let states else { throw Miss("there are no hidden states to find a predictor with") }
-    let (weights, format) = try Self.weights(of: site, graph, constants, context.operators)
+    let numbers = WeightNumbers(graph: graph, constants: constants, operators: context.operators)
+    let (weights, format) = try numbers.matrix(site.weight)
     let (vocabulary, width) = (weights.shape[0], weights.shape[1])
     guard states.width == width else {
       throw Miss("hidden states have \(states.width) numbers, the head reads \(width)")
@@ -89,10 +94,7 @@ public struct HireSoftmax: Pass {
     let basis = try HeadBasis(states: states.rows, rows: states.fittedCount, weights: weights, pool: pool)
     let judged = states.heldOut(Self.judgedCount)
     let head = graph[site.node]
-    let bias = try site.bias.map { value throws(Miss) in
-      var evaluator = ConeEvaluator(graph, constants: constants, operators: context.operators, sizes: [:])
-      return try evaluator.read(value)
-    }
+    let bias = try site.bias.map { value throws(Miss) in try numbers.tensor(value) }
     if options.comparesPredictors {
       context.explain(
         try PredictorComparison(weights: weights, bias: bias, fitted: basis, judged: judged, pool: pool)
@@ -131,27 +133,6 @@ public struct HireSoftmax: Pass {
       measured: "\(Self.rounded(measured.recall.mean)) +- \(Self.rounded(recallInterval)), top 1"
         + " \(Self.rounded(measured.topRecall.mean)), KL \(Self.rounded(measured.divergence))")
     return Choice(form: cheapest.form, predictor: predictor, measured: measured)
-  }
-
-  /// The numbers of the head, f32 [V, K], and how its rows are stored.
-  private static func weights(
-    of site: HeadSite, _ graph: Graph, _ constants: [String: Tensor], _ operators: OperatorTable
-  ) throws(Miss) -> (Tensor, BlockFormat) {
-    var (value, format) = (site.weight, BlockFormat.f32)
-    if let producer = graph.producer(of: value), graph[producer].operation == "pack_blocks" {
-      let pack = graph[producer]
-      format = BlockFormat(rawValue: pack.attributes.string("format", default: "")) ?? .f32
-      value = pack.operands[0]!
-    }
-    guard ConstantExpressions(graph).contains(value, in: graph) else {
-      throw Miss("the head's weights are computed at run time, need constants")
-    }
-    var evaluator = ConeEvaluator(graph, constants: constants, operators: operators, sizes: [:])
-    let tensor = try evaluator.read(value)
-    guard tensor.element == .f32, tensor.rank == 2 else {
-      throw Miss("the head's weights are \(tensor.type), need f32")
-    }
-    return (tensor, format)
   }
 
   // MARK: Words

@@ -1,6 +1,11 @@
-import GraphIR
+public import GraphIR
 import Operators
 import Tensors
+
+extension Graph {
+  /// The logits of a decoder, `[batch, sequence, vocabulary]`.
+  public func decoderLogits() throws(Miss) -> ValueID { try DecoderForm(self).logits }
+}
 
 /// The parts of a function that make it a decoder: what its tokens, caches and logits are.
 struct DecoderForm {

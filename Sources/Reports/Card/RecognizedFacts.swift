@@ -66,7 +66,7 @@ public struct FeedForwardFacts: Sendable, Encodable {
   public let activations: [String: Int]
 
   init(_ function: Function) {
-    let steps = function.steps.filter { $0.kernel == "feed_forward" }
+    let steps = function.steps.filter { ["feed_forward", "hire_feed_forward"].contains($0.kernel) }
     recognized = steps.count
     gated = steps.count { function.has(3, $0) }
     plain = recognized - gated

@@ -7,6 +7,7 @@ extension Fidelity: ExpressibleByArgument {}
 extension ConversionOptions.WeightFormat: ExpressibleByArgument {}
 extension ConversionOptions.CacheFormat: ExpressibleByArgument {}
 extension ConversionOptions.Head: ExpressibleByArgument {}
+extension ConversionOptions.FeedForward: ExpressibleByArgument {}
 extension ConversionOptions.Exactness: ExpressibleByArgument {}
 
 /// `tandem convert`: an exported model to a plan.
@@ -96,6 +97,25 @@ struct Convert: ParsableCommand {
     help: ArgumentHelp(
       "What holds of text by a HiRE head: deferred makes it what all logits give.", valueName: "class"))
   var exact = ConversionOptions.Exactness.none
+
+  @Option(
+    name: .customLong("ffn"),
+    help: ArgumentHelp(
+      "hire computes only the neurons that matter, in blocks that were trained with groups of neurons.",
+      valueName: "blocks"))
+  var feedForward = ConversionOptions.FeedForward.dense
+
+  @Option(
+    name: .customLong("ffn-recall"),
+    help: ArgumentHelp("The share of active groups that a predictor must find.", valueName: "share"))
+  var feedForwardRecall = 0.99
+
+  @Option(
+    name: .customLong("ffn-keep"),
+    help: ArgumentHelp(
+      "Neurons that blocks keep which were not trained with groups; without it these stay dense.",
+      valueName: "share"))
+  var feedForwardKeep: Double?
 
   @Option(
     help: ArgumentHelp(
@@ -200,6 +220,9 @@ struct Convert: ParsableCommand {
     options.recall = recall
     options.comparesPredictors = comparePredictors
     options.exact = exact
+    options.feedForward = feedForward
+    options.feedForwardRecall = feedForwardRecall
+    options.feedForwardKeep = feedForwardKeep
     options.calibration = calibration == "self" ? nil : calibration
     options.allow = allow
     options.disable = disable.flatMap { names in

@@ -1,0 +1,118 @@
+import GraphIR
+import Kernels
+import Tensors
+
+/// Searches the predictor of a block's groups that reads the least and finds what it must.
+struct NeuronSearch {
+  private let block: NeuronBlock
+  private let pool: ThreadPool
+  /// f32 [N, K], held out.
+  private let judged: Tensor
+  let basis: HeadBasis?
+  private let groupSize: Int
+  private let active: Int
+  /// The groups that should be active, `active` of them per row.
+  private let best: [Int]
+
+  private var groups: Int { block.neurons / groupSize }
+
+  /// States that predictors are judged by.
+  private static let judgedCount = 256
+  /// Candidates as a share of active groups.
+  private static let shares = [1, 1.125, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 6]
+
+  init(_ block: NeuronBlock, groupSize: Int, active: Int, _ states: HiddenStates, pool: ThreadPool)
+    throws(Miss)
+  {
+    (self.block, self.groupSize, self.active, self.pool) = (block, groupSize, active, pool)
+    guard states.width == block.width else {
+      throw Miss("hidden states have \(states.width) numbers, the block reads \(block.width)")
+    }
+    judged = states.heldOut(Self.judgedCount)
+    basis = try HeadBasis(states: states.rows, rows: states.fittedCount, weights: block.first, pool: pool)
+    let exact = NeuronPredictor.product(judged, block.first, isTransposed: false, pool)
+    let scores = Self.groupScores(exact, block, groupSize)
+    let count = block.neurons / groupSize
+    best = (0..<judged.shape[0]).flatMap {
+      Self.largest(active, Array(scores[($0 * count)..<(($0 + 1) * count)]))
+    }
+  }
+
+  /// Forms that find `recall` of the active groups, the least bytes first; and the best recall of all.
+  func choices(recall: Double) -> (choices: [NeuronChoice], best: NeuronChoice?) {
+    var found: [NeuronChoice] = []
+    var best: NeuronChoice?
+    for form in forms {
+      let ranks = ranks(form)
+      for share in Self.shares {
+        let candidates = min(groups, Int((Double(active) * share).rounded(.up)))
+        let choice = judge(form, ranks, candidates: candidates)
+        if choice.recall > best?.recall ?? -1 { best = choice }
+        guard choice.recall - choice.interval >= recall else { continue }
+        found.append(choice)
+        break
+      }
+    }
+    return (found.sorted { $0.bytes < $1.bytes }, best)
+  }
+
+  private var forms: [NeuronScan] {
+    let width = block.width
+    let whole = [4, 8].filter { _ in width % 8 == 0 }.map {
+      NeuronScan(rank: width, bits: $0, hasBasis: false)
+    }
+    let ranks = Set([8, 4, 3, 2].map { width / $0 / 32 * 32 }).filter { $0 > 0 }
+    return whole
+      + ranks.sorted().flatMap { rank in [4, 8].map { NeuronScan(rank: rank, bits: $0, hasBasis: true) } }
+  }
+
+  // MARK: Judging
+
+  /// For each of the best groups of each row its place among all groups by the predictor.
+  private func ranks(_ form: NeuronScan) -> [Int] {
+    let predictor = NeuronPredictor(form, first: block.first, basis: basis, pool: pool)
+    let predicted = Self.groupScores(
+      predictor.scores(judged, bits: form.bits, pool: pool), block, groupSize)
+    return best.enumerated().map { index, group in
+      let scores = predicted[(index / active * groups)..<((index / active + 1) * groups)]
+      let own = scores[scores.startIndex + group]
+      return scores.count { $0 > own }
+    }
+  }
+
+  private func judge(_ form: NeuronScan, _ ranks: [Int], candidates: Int) -> NeuronChoice {
+    var recall = RunningMean()
+    for row in 0..<judged.shape[0] {
+      recall.add(
+        Double(ranks[(row * active)..<((row + 1) * active)].count { $0 < candidates }) / Double(active))
+    }
+    let rowBytes =
+      block.upFormat.rowBytes(block.width) + (block.gate == nil ? 0 : block.gateFormat.rowBytes(block.width))
+    let bytes =
+      form.bytes(neurons: block.neurons, width: block.width) + candidates * groupSize * rowBytes
+      + active * groupSize * BlockFormat.q8b32.rowBytes(block.outputs)
+    return NeuronChoice(
+      groupSize: groupSize, candidateGroups: candidates, activeGroups: active, scan: form, bytes: bytes,
+      recall: recall.mean, interval: 1.96 * recall.standardError)
+  }
+
+  /// The sum of |act(z + bias)| of each group: a row of groups for each row of z.
+  private static func groupScores(_ z: Tensor, _ block: NeuronBlock, _ size: Int) -> [Float] {
+    let (rows, neurons) = (z.shape[0], block.neurons)
+    let values = z.base.assumingMemoryBound(to: Float.self)
+    if let bias = block.bias?.array(of: Float.self) {
+      for index in 0..<rows * neurons { values[index] += bias[index % neurons] }
+    }
+    block.activation.apply(values, rows * neurons)
+    return withExtendedLifetime(z) {
+      (0..<(rows * neurons / size)).map { group in
+        (0..<size).reduce(Float(0)) { $0 + values[group * size + $1].magnitude }
+      }
+    }
+  }
+
+  /// Places of the largest numbers.
+  private static func largest(_ count: Int, _ scores: [Float]) -> [Int] {
+    Array(scores.indices.sorted { (scores[$0], $1) > (scores[$1], $0) }.prefix(count))
+  }
+}

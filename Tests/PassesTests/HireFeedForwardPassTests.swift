@@ -1,0 +1,149 @@
+import GraphIR
+import Kernels
+import Operators
+import Tensors
+import TestSupport
+import Testing
+
+@testable import Passes
+
+/// The pass on a decoder of a cache, feed-forward blocks and a head.
+@Suite struct HireFeedForwardPassTests {
+  private static let width = 64, neurons = 512, groups = 64, active = 4
+
+  /// A block of the decoder.
+  private struct Block {
+    var activation = "relu_squared"
+    var isGated = false
+    var active = HireFeedForwardPassTests.active
+  }
+
+  /// Blocks read directions that the embedding has; few groups answer to each.
+  private static func decoder(_ blocks: [Block]) throws -> Module {
+    var random = SeededGenerator(seed: 3)
+    func noise(_ count: Int, _ size: Float = 1) -> [Float] {
+      (0..<count).map { _ in Float.random(in: -size...size, using: &random) }
+    }
+    var builder = GraphBuilder(
+      Graph(), constants: [:], operators: OperatorSet.standard, symbols: SymbolSource())
+    let ids = builder.graph.addInput("input_ids", TensorType(.i64, [Dim("B"), Dim("S")]))
+    let past = builder.graph.addInput("past", TensorType(.f32, [Dim("B"), Dim("P"), Dim(width)]))
+    let table = builder.constant(Tensor(f32: noise(97 * width), [97, width]), name: "table")
+    var x = try builder("embedding", ids, table)
+    let present = try builder("cache_append", past, x, attributes: ["axis": .int(1)])
+    for (index, block) in blocks.enumerated() {
+      let up = builder.constant(Tensor(f32: noise(neurons * width), [neurons, width]), name: "up\(index)")
+      let down = builder.constant(
+        Tensor(f32: noise(width * neurons, 0.01), [width, neurons]), name: "down\(index)")
+      let gate =
+        block.isGated
+        ? builder.constant(Tensor(f32: noise(neurons * width), [neurons, width]), name: "gate\(index)") : nil
+      var attributes: [String: AttributeValue] = ["activation": .string(block.activation)]
+      if block.active > 0 {
+        attributes["group_size"] = .int(neurons / groups)
+        attributes["active_groups"] = .int(block.active)
+      }
+      x = try builder("feed_forward", x, up, down, gate, attributes: attributes)
+    }
+    let logits = try builder("lm_head", x, table)
+    builder.graph.outputs = [("logits", logits), ("present", present)]
+    return Module(functions: [Module.Function("main", builder.graph)], constants: builder.constants)
+  }
+
+  private static func states(_ count: Int) -> [HiddenStates] {
+    var random = SeededGenerator(seed: 4)
+    return (0..<count).map { _ in
+      let rows = (0..<(512 * width)).map { _ in Float.random(in: -1...1, using: &random) }
+      return HiddenStates(Tensor(f32: rows, [512, width]), fittedCount: 256, origin: "a test")
+    }
+  }
+
+  private static func run(_ module: inout Module, _ pass: HireFeedForward) throws -> PassRecord {
+    try PassPipeline([SpecializePhases(), pass]).run(on: &module, operators: OperatorSet.standard)[1]
+  }
+
+  private static func operations(_ module: Module, _ function: String) -> [String] {
+    let graph = module.functions.first { $0.name == function }!.graph
+    return graph.order.map { graph[$0].operation }.filter { $0.contains("feed_forward") }
+  }
+
+  /// Logits of one token by a function.
+  private static func logits(_ module: Module, _ name: String) throws -> [Double] {
+    let inputs = ["input_ids": Tensor(i64: [77], [1, 1]), "past": Tensor(.f32, [1, 2, width])]
+    let function = try #require(module.functions.first { $0.name == name })
+    return try #require(try Interpreter(module).run(function, inputs: inputs)["logits"]).doubles
+  }
+
+  private static func close(_ a: [Double], _ b: [Double], _ share: Double) -> Bool {
+    let size = b.map(abs).max()!
+    return zip(a, b).allSatisfy { abs($0 - $1) <= share * size }
+  }
+
+  @Test func trainedGroupsArePredicted() throws {
+    var module = try Self.decoder([Block(), Block()])
+    var options = HireFeedForward.Options()
+    options.recall = 0.9999
+    let pass = HireFeedForward(options, states: Self.states(2), threadCount: 2)
+    #expect(pass.taps(module.main.graph).count == 2)
+    let record = try Self.run(&module, pass)
+    #expect(record.misses.isEmpty, "\(record.misses)")
+    #expect(record.budget?.measured.contains("in the worst block") == true)
+    for name in ["decode", "block"] {
+      #expect(Self.operations(module, name) == ["hire_feed_forward", "hire_feed_forward"])
+    }
+    for name in ["main", "prefill"] {
+      #expect(Self.operations(module, name) == ["feed_forward", "feed_forward"])
+    }
+    // Rows of down are rounded to 8 bits.
+    #expect(Self.close(try Self.logits(module, "decode"), try Self.logits(module, "main"), 0.02))
+  }
+
+  /// Blocks of one model may differ; those without groups stay as they are.
+  @Test func blocksWithoutGroupsStayDense() throws {
+    var module = try Self.decoder([Block(active: 0), Block(), Block(isGated: true, active: 0)])
+    let record = try Self.run(&module, HireFeedForward(states: Self.states(3), threadCount: 2))
+    #expect(Self.operations(module, "decode") == ["feed_forward", "hire_feed_forward", "feed_forward"])
+    #expect(record.misses.count == 2)
+    for miss in record.misses { #expect(miss.reason.contains("--ffn-keep says how many neurons stay")) }
+  }
+
+  @Test func gatesChooseWhereTheyAreAskedTo() throws {
+    var module = try Self.decoder([Block(activation: "silu", isGated: true, active: 0)])
+    var options = HireFeedForward.Options()
+    options.keep = 0.5
+    let pass = HireFeedForward(options, threadCount: 2)
+    #expect(pass.taps(module.main.graph).isEmpty, "exact gates need no rows")
+    let record = try Self.run(&module, pass)
+    #expect(record.misses.isEmpty, "\(record.misses)")
+    let graph = try #require(module.functions.first { $0.name == "decode" }).graph
+    let node = try #require(graph.order.map { graph[$0] }.first { $0.operation == "hire_feed_forward" })
+    #expect(node.attributes.int("candidate_groups") == 256 && node.operands[4] == nil)
+    let (sparse, dense) = (try Self.logits(module, "decode"), try Self.logits(module, "main"))
+    #expect(!Self.close(sparse, dense, 1e-3) && Self.close(sparse, dense, 0.5))
+  }
+
+  /// All that gates keep is the dense block, which costs less.
+  @Test func whatDoesNotPayStaysDense() throws {
+    var module = try Self.decoder([Block(isGated: true, active: 0), Block(active: 64)])
+    var options = HireFeedForward.Options()
+    options.keep = 1
+    let record = try Self.run(&module, HireFeedForward(options, states: Self.states(2), threadCount: 2))
+    #expect(Self.operations(module, "decode") == ["feed_forward", "feed_forward"])
+    for miss in record.misses { #expect(miss.reason.hasPrefix("it would not pay: "), "\(miss.reason)") }
+    #expect(record.misses.count == 2 && module.metadata["ffn"] == nil)
+  }
+
+  @Test func withoutRowsNothingIsPredicted() throws {
+    var module = try Self.decoder([Block()])
+    let record = try Self.run(&module, HireFeedForward())
+    #expect(record.misses.first?.reason == "there are no hidden states to find a predictor with")
+    #expect(Self.operations(module, "decode") == ["feed_forward"])
+  }
+
+  @Test func rowsOfAnotherWidthAreRefused() throws {
+    var module = try Self.decoder([Block()])
+    let other = HiddenStates(Tensor(.f32, [512, 8]), fittedCount: 256, origin: "a test")
+    let record = try Self.run(&module, HireFeedForward(states: [other]))
+    #expect(record.misses.first?.reason == "hidden states have 8 numbers, the block reads 64")
+  }
+}
