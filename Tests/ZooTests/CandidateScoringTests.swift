@@ -4,7 +4,6 @@ import Kernels
 import PlanFormat
 import Tensors
 import TestSupport
-import Tensors
 import Testing
 import Tokenization
 
