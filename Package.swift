@@ -110,7 +110,7 @@ let package = Package(
       "ZooTests",
       [
         "Compiler", "Planning", "Execution", "Generation", "PlanFormat", "ONNXImport", "ONNXFormat",
-        "Operators", "Kernels", "GraphIR", "Tensors", "Tokenization", "TestSupport", "AllocationCounter",
+        "Operators", "Passes", "Kernels", "GraphIR", "Tensors", "Tokenization", "TestSupport", "AllocationCounter",
       ], exclude: ["Goldens"]),
     tests("OperatorsTests", ["Operators", "Kernels", "GraphIR", "Tensors", "TestSupport"]),
     tests("ConformanceTests", ["ONNXImport", "Operators", "GraphIR", "Tensors"]),

@@ -39,6 +39,7 @@ extension ConversionOptions {
   private var hireSoftmax: HireSoftmax {
     var options = HireSoftmax.Options()
     (options.k, options.recall, options.comparesPredictors) = (headK, recall, comparesPredictors)
+    options.certifies = exact == .certified
     return HireSoftmax(options)
   }
 

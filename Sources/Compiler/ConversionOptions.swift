@@ -53,6 +53,8 @@ public struct ConversionOptions: Sendable {
     case none
     /// It is what all logits give: they are computed later, for many tokens at once.
     case deferred
+    /// It is what all logits give: bounds from a smaller copy of the head prove it token by token.
+    case certified
   }
 
   /// The exported model: an ONNX file, or a stage that an earlier conversion dumped (`.ir`).

@@ -76,6 +76,12 @@ extension GenerationError {
       code: .invalidInput,
       message: "'\(plan)' has no HiRE head, which \(asked) needs; convert again with --head hire")
   }
+  static func noCertificate(_ plan: String) -> GenerationError {
+    GenerationError(
+      code: .invalidInput,
+      message: "'\(plan)' holds no bounds, which --exact certified needs; convert again with --head hire --exact"
+        + " certified")
+  }
   static func malformedHireHead(_ plan: String, _ function: String, _ reason: String) -> GenerationError {
     GenerationError(
       code: .invalidInput,

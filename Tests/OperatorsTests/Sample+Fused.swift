@@ -1,3 +1,4 @@
+import Kernels
 import Tensors
 
 /// The operators that passes form from several nodes of a decoder.
@@ -63,7 +64,22 @@ extension Sample {
           "scan_rank": .int(8), "scan_bits": .int(4), "shard_rows": .int(16), "candidates": .int(7),
           "softcap": .float(30),
         ], results: 3, isSymbolic: false),
+      certifyRows,
     ]
+
+  /// Three of seven rows reach the threshold.
+  private static let certifyRows: Sample = {
+    let weight = Tensor(f32: (0..<28).map { Float(6 - $0 / 4) }, [7, 4])
+    let bounds = RowBoundTensors(
+      WeightMatrix(.f32, weight.base, rows: 7, columns: 4), in: .q8b32, metric: nil, pool: ThreadPool(threadCount: 1))
+    return Sample(
+      "certify_rows",
+      [
+        Tensor(f32: [1, 2, 3, 4], [1, 1, 4]), Tensor(f32: [25], [1, 1]), weight, bounds.weight, bounds.error,
+        bounds.slack,
+      ], ["bound_format": .string("q8b32"), "capacity": .int(9), "softcap": .float(30)], results: 3,
+      isSymbolic: false)
+  }()
 
   private static let heads: [String: AttributeValue] = ["num_heads": .int(4), "kv_num_heads": .int(2)]
   private static let caches = [ramp(2, 2, 5, 6), ramp(2, 2, 5, 6, offset: 0)]

@@ -1,12 +1,15 @@
 import Compiler
 import Foundation
 import GraphIR
+import Kernels
 import Operators
 import PlanFormat
 import Planning
 import Tensors
 import TestSupport
 import Tokenization
+
+@testable import Passes
 
 /// A HiRE head whose predictor is as bad as asked for: candidates are the tokens with the largest logits after noise
 /// was added, one number for each token of the vocabulary.
@@ -20,6 +23,8 @@ struct NoisyHead {
   /// Added to the log normalizer.
   var normalizerError: Float = 0
   var exactness = "deferred"
+  /// Rows that bounds may leave.
+  var capacity = 200
 
   /// Adds the functions to a module with phases.
   func add(to module: inout Module) throws {
@@ -31,6 +36,33 @@ struct NoisyHead {
       module.functions.append(function)
     }
     try addDenseHead(to: &module)
+    if exactness == "certified" { try addBounds(to: &module) }
+  }
+
+  /// Bounds as the compiler makes them, from 5 bits and without a metric.
+  private func addBounds(to module: inout Module) throws {
+    guard let decode = module.functions.first(where: { $0.name == "decode" }) else { throw Missing("decode") }
+    let site = try HeadSite(decode.graph, logits: "logits")
+    let (weights, _) = try WeightNumbers(
+      graph: decode.graph, constants: module.constants, operators: OperatorSet.standard
+    ).matrix(site.weight)
+    let (vocabulary, width) = (weights.shape[0], weights.shape[1])
+    let bounds = RowBoundTensors(
+      WeightMatrix(.f32, weights.base, rows: vocabulary, columns: width), in: .q5b32, metric: nil,
+      pool: ThreadPool(threadCount: 2))
+    module.constants["hire.bound"] = bounds.weight
+    module.constants["hire.bound_error"] = bounds.error
+    module.constants["hire.bound_slack"] = bounds.slack
+    var attributes = decode.graph[site.node].attributes
+    attributes["last_only"] = nil
+    attributes["bound_format"] = .string("q5b32")
+    attributes["capacity"] = .int(capacity)
+    for isShifted in [false, true] {
+      module.functions.append(
+        try HireSoftmax.certifier(
+          decode, "logits", attributes, isShifted: isShifted, module, OperatorSet.standard,
+          SymbolSource(unusedIn: module)))
+    }
   }
 
   struct Missing: Error {

@@ -153,6 +153,9 @@ typedef struct {
 } ck_quantize_rows_f32;
 typedef void ck_quantize_rows_f32_function(const ck_quantize_rows_f32 *call);
 
+/// The numbers that a row of `quantize_rows` stands for: scale times quant.
+void ck_dequantize_row(size_t inner, const void *q, float *x);
+
 /// y[s, n] = x[s] . w[n] + bias[n] for n in n0..<n1; x in the form of `quantize_rows`, w in a format of
 /// blocks.
 ///

@@ -208,6 +208,9 @@ public final class Decoder {
   /// The head that candidates stand for, which every plan with a HiRE head has; nil for the dense head.
   public var denseHead: DenseHead? { hire?.denseHead }
 
+  /// What proves candidates right, in plans that were made for it.
+  var certifier: Certifier? { hire?.certifier }
+
   /// The most tokens that one feed for candidates takes.
   public var candidateLimit: Int { hire?.largest ?? 0 }
 

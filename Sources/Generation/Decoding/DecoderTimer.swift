@@ -3,12 +3,14 @@ import Tokenization
 /// Times the phases of a decoder, each from caches that hold `depth` tokens already.
 ///
 /// Tokens are made up: what a dense model computes takes the same time for any.
-public struct DecoderTimer {
+public final class DecoderTimer {
   private let decoder: Decoder
   private let exactness: HeadMode.Exactness
   private let vocabularyCount: Int
   /// Prompt tokens per run, as ``TokenGenerator`` takes them.
   private let chunk: Int
+  /// What a HiRE head did in all measurements since ``forget()``; times are those of the last.
+  public private(set) var statistics = GenerationStatistics()
 
   /// - Parameters:
   ///   - capacity: the most tokens that a measurement ends with.
@@ -49,9 +51,15 @@ public struct DecoderTimer {
     (options.maxTokens, options.exactness) = (count + 1, exactness)
     let output = try TokenGenerator(decoder, context: decoder.capacity + 1)
       .generate(tokens(max(1, depth)), options)
+    var statistics = output.statistics
+    statistics.addCounts(of: self.statistics)
+    self.statistics = statistics
     let drawn = max(1, output.statistics.tokenSeconds.count)
     return output.statistics.decodeSeconds * Double(count) / Double(drawn)
   }
+
+  /// Starts ``statistics`` anew.
+  public func forget() { statistics = GenerationStatistics() }
 
   /// Seconds of one run over `count` tokens with the logits of all of them.
   public func block(_ count: Int, depth: Int) throws(GenerationError) -> Double {

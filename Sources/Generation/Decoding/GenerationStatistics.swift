@@ -16,6 +16,20 @@ public struct GenerationStatistics: Sendable {
   public var discardedTokens = 0
   /// Tokens that the dense head drew because the candidates could not tell.
   public var denseFallbacks = 0
+  /// Of these, those that bounds left more tokens for than fit.
+  public var overflows = 0
+  /// Tokens that bounds left to be computed exactly beside the candidates, by draw.
+  public var survivors = SurvivorCounts()
+
+  /// Adds what a HiRE head did in another generation.
+  mutating func addCounts(of other: GenerationStatistics) {
+    verifiedPasses += other.verifiedPasses
+    mismatches += other.mismatches
+    discardedTokens += other.discardedTokens
+    denseFallbacks += other.denseFallbacks
+    overflows += other.overflows
+    survivors = survivors + other.survivors
+  }
 
   public var prefillTokensPerSecond: Double { Self.rate(promptTokens, prefillSeconds) }
 

@@ -16,6 +16,9 @@ public struct HeadMode: Sendable, Equatable {
     /// The dense head verifies the last tokens all at once, and generation takes up again at the first that it
     /// would have drawn otherwise.
     case deferred
+    /// Before each token bounds prove which tokens could be drawn by exact logits, and it is drawn from these; the
+    /// dense head draws it where they cannot.
+    case certified
   }
 
   public let kind: Kind
@@ -36,6 +39,7 @@ public struct HeadMode: Sendable, Equatable {
     }
     let usual = try plan.entry("exact", default: Exactness.none)
     self.exactness = exactness ?? usual
+    if self.exactness == .certified, !Certifier.exists(in: plan) { throw .noCertificate(plan.path) }
   }
 }
 

@@ -45,6 +45,8 @@ struct HirePorts {
 struct HirePhases {
   private let phases: [(phase: DecoderPhase, ports: HirePorts)]
   let denseHead: DenseHead
+  /// What proves candidates right; nil where the plan was not made for it.
+  let certifier: Certifier?
 
   private static let names = ["decode_hire", "block_hire"]
 
@@ -59,6 +61,7 @@ struct HirePhases {
     }
     self.phases = phases
     denseHead = try DenseHead(main.plan, pool: pool)
+    certifier = Certifier.exists(in: main.plan) ? try Certifier(main.plan, pool: pool) : nil
   }
 
   /// The most tokens of a run.
@@ -73,10 +76,11 @@ struct HirePhases {
   func reserve(positions: Int) {
     for (phase, _) in phases { phase.executor.reserve(positions: positions) }
     denseHead.reserve()
+    certifier?.reserve()
   }
 
   var slotByteCount: Int {
-    phases.reduce(denseHead.slotByteCount) { $0 + $1.phase.executor.slotByteCount }
+    phases.reduce(denseHead.slotByteCount + (certifier?.slotByteCount ?? 0)) { $0 + $1.phase.executor.slotByteCount }
   }
 
   // MARK: Results

@@ -13,6 +13,14 @@ import Tokenization
 /// 4. The first that does not is replaced; those after it are taken back, in the caches too.
 ///
 /// So the tokens are those of dense decoding, bit for bit, and the weights of the head are read once for several.
+///
+/// Certification settles each token at once:
+///
+/// 1. The exact logits of the candidates tell a threshold that the token drawn must reach, and all tokens that decide
+///    which it is (``DrawBound``).
+/// 2. Upper bounds of the logits of all tokens, from a smaller copy of the head, leave few that may reach it.
+/// 3. The logits of these are computed exactly, with the bits of the dense head, and the token is drawn from them.
+/// 4. Where there is no threshold, or more tokens are left than fit, the dense head draws.
 final class TokenSource {
   private let decoder: Decoder
   private let sampler: Sampler
@@ -65,6 +73,7 @@ final class TokenSource {
     switch exactness {
     case .none: try drawOne(after: last, head, &statistics)
     case .deferred: try drawBlock(after: last, head, limit, isCancelled, &statistics, onDrawn)
+    case .certified: try drawCertified(after: last, head, &statistics)
     }
   }
 
@@ -85,9 +94,29 @@ final class TokenSource {
     throws(GenerationError)
   {
     if let token = try drawFromCandidates(after: last, head) { return settle(token) }
+    try drawDense(head, &statistics)
+  }
+
+  /// Draws from the hidden state that is kept.
+  private func drawDense(_ head: DenseHead, _ statistics: inout GenerationStatistics) throws(GenerationError) {
     try head.run()
     statistics.denseFallbacks += 1
     settle(try sampler.next(head.logits(0), position: decoder.count))
+  }
+
+  private func drawCertified(after last: TokenID, _ head: DenseHead, _ statistics: inout GenerationStatistics)
+    throws(GenerationError)
+  {
+    guard let certifier = decoder.certifier else { preconditionFailure("the plan has been checked for bounds") }
+    try decoder.feed(last, .candidates)
+    if let bound = try sampler.bound(decoder.candidates(), position: decoder.count) {
+      let (count, tokens) = try certifier.survivors(decoder.hiddenState(), bound, shifts: sampler.shifts)
+      statistics.survivors.note(max(0, count - bound.reached))
+      if let tokens { return settle(try sampler.next(ofAll: tokens, position: decoder.count)) }
+      statistics.overflows += 1
+    }
+    head.keep(decoder.hiddenState())
+    try drawDense(head, &statistics)
   }
 
   // MARK: Deferred verification

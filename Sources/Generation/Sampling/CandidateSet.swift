@@ -56,7 +56,18 @@ struct CandidateSet: ~Copyable {
     }
   }
 
-  private func sink(_ start: Int) {
+  /// Brings the `k` preferred tokens, as ``select(_:of:)`` left them, in order.
+  mutating func sortSelected() {
+    for end in stride(from: count - 1, to: 0, by: -1) {
+      swap(0, end)
+      sink(0, end)
+    }
+  }
+
+  private func sink(_ start: Int) { sink(start, count) }
+
+  /// Moves an element down the heap of the first `count`.
+  private func sink(_ start: Int, _ count: Int) {
     var index = start
     while true {
       var child = 2 &* index &+ 1

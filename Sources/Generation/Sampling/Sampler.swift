@@ -22,6 +22,8 @@ public final class Sampler {
   private let banned: [TokenID]
   /// The logits after penalty and bans.
   private var changed: UnsafeMutableBufferPointer<Float>
+  /// Per token a bound of its noise times the temperature, for ``DrawBound``; empty where none needs it.
+  private(set) var shifts: UnsafeMutableBufferPointer<Float> = .init(start: nil, count: 0)
 
   public init(_ options: SamplingOptions, vocabularyCount: Int) {
     precondition(options.problem == nil, "sampling options are checked before")
@@ -38,7 +40,10 @@ public final class Sampler {
     changed = .allocate(capacity: penalizes || !banned.isEmpty ? vocabularyCount : 0)
   }
 
-  deinit { changed.deallocate() }
+  deinit {
+    changed.deallocate()
+    shifts.deallocate()
+  }
 
   // MARK: What occurred
 
@@ -99,6 +104,16 @@ public final class Sampler {
     return choice.logit >= bound ? choice.token : nil
   }
 
+  /// The token for `position` out of a list that holds every token that can be drawn, and all that decide which.
+  ///
+  /// - Throws: ``GenerationError`` when a logit is NaN or plus infinity, or all are minus infinity.
+  func next(ofAll survivors: SparseLogits, position: Int) throws(GenerationError) -> TokenID {
+    let row = LogitRow(logits: change(survivors), tokens: survivors.row.tokens)
+    let maximum = LogitScan.maximum(row.logits)
+    guard maximum.isFinite else { throw Self.error(row, maximum, position) }
+    return draw(row, maximum, position) { _ in 0 }.token
+  }
+
   private func draw(_ row: LogitRow, _ maximum: Float, _ position: Int, beyond: (Float) -> Double)
     -> (token: TokenID, logit: Float)
   {
@@ -106,6 +121,52 @@ public final class Sampler {
     if options.isGreedy { return (TokenID(likeliest), maximum) }
     let noise = GumbelNoise(seed: options.seed, position: position)
     return selector.draw(row, options, maximum, likeliest: likeliest, noise, beyond: beyond)
+  }
+
+  // MARK: Bounds
+
+  /// Whether top-k leaves tokens out.
+  var limitsCount: Bool { selector.limitsCount }
+
+  /// Candidates after penalty and bans; nil when nothing is left of them.
+  func changedRow(_ candidates: SparseLogits, _ position: Int) throws(GenerationError) -> LogitRow? {
+    let row = LogitRow(logits: change(candidates), tokens: candidates.row.tokens)
+    let maximum = LogitScan.maximum(row.logits)
+    if maximum == -.infinity { return nil }
+    guard maximum.isFinite else { throw Self.error(row, maximum, position) }
+    return row
+  }
+
+  /// What min-p asks for.
+  func floor(_ maximum: Float) -> Float { TokenSelector.floor(options, maximum) }
+
+  /// The least of the `topK` largest logits of a row that has as many.
+  func leastOfTop(_ row: LogitRow) -> Float? { selector.leastOfTop(options.topK, row) }
+
+  /// The bound of a draw at a temperature alone.
+  func noiseBound(_ candidates: SparseLogits, _ row: LogitRow, _ position: Int) -> DrawBound {
+    let noise = GumbelNoise(seed: options.seed, position: position)
+    let scale = Double(1 / options.temperature)
+    if shifts.count != vocabularyCount {
+      shifts.deallocate()
+      shifts = .allocate(capacity: vocabularyCount)
+    }
+    for token in 0..<vocabularyCount {
+      // A bound of few bits: rounded to f32 it is short of 2^-24 of it at most.
+      shifts[token] = Float(GumbelNoise.bound(of: noise.hash(token)) / scale).nextUp
+    }
+    var best = -Double.infinity
+    row.forEach(from: -.infinity) { token, logit in
+      if logit > -.infinity { best = max(best, scale * Double(logit) + noise(token)) }
+      return -.infinity
+    }
+    let exact = best / scale
+    let threshold = Float(exact - 1e-9 * (1 + exact.magnitude)).nextDown
+    var reached = 0
+    for place in 0..<candidates.tokens.count where candidates.tokens[place] >= 0 {
+      if candidates.logits[place] + shifts[Int(candidates.tokens[place])] >= threshold { reached += 1 }
+    }
+    return DrawBound(threshold: threshold, isShifted: true, reached: reached)
   }
 
   // MARK: Penalty and bans

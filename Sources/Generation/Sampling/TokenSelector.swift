@@ -11,9 +11,11 @@ import Tokenization
 struct TokenSelector: ~Copyable {
   private var candidates: CandidateSet
   private var bands = LikelihoodBands()
+  /// Whether top-k leaves tokens out.
+  let limitsCount: Bool
 
   init(_ options: SamplingOptions, vocabularyCount: Int) {
-    let limitsCount = options.topK > 0 && options.topK < vocabularyCount
+    limitsCount = options.topK > 0 && options.topK < vocabularyCount
     candidates = CandidateSet(capacity: limitsCount ? options.topK : options.topP < 1 ? vocabularyCount : 1)
   }
 
@@ -27,11 +29,13 @@ struct TokenSelector: ~Copyable {
     beyond: (_ scale: Float) -> Double
   ) -> (token: TokenID, logit: Float) {
     let scale = 1 / options.temperature
-    let floor = options.minP > 0 ? maximum + log(options.minP) / scale : -.infinity
+    let floor = Self.floor(options, maximum)
     var draw = Draw(noise: noise, scale: Double(scale))
-    if options.topK > 0 && options.topK < row.count {
+    if limitsCount && options.topK <= row.count {
       candidates.select(options.topK, of: row)
       if options.topP < 1 {
+        // Sums are those of the same tokens wherever they were listed.
+        candidates.sortSelected()
         let total = candidates.weigh { exp(scale * ($0 - maximum)) }
         candidates.keepPreferred(reaching: Double(options.topP) * total)
       }
@@ -46,6 +50,17 @@ struct TokenSelector: ~Copyable {
       _ = draw.consider(Int(candidates[index].token), candidates[index].logit)
     }
     return draw.best > -.infinity ? (draw.choice, draw.logit) : (TokenID(likeliest), maximum)
+  }
+
+  /// What min-p asks for.
+  static func floor(_ options: SamplingOptions, _ maximum: Float) -> Float {
+    options.minP > 0 ? maximum + log(options.minP) / (1 / options.temperature) : -.infinity
+  }
+
+  /// The least of the `k` largest logits of a row that has as many.
+  mutating func leastOfTop(_ k: Int, _ row: LogitRow) -> Float? {
+    candidates.select(k, of: row)
+    return candidates.count == k ? candidates[0].logit : nil
   }
 
   // MARK: Top-p

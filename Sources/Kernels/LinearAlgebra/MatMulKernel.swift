@@ -5,6 +5,7 @@ enum LinearAlgebraKernels {
     KernelEntry("matmul", widensNarrowFloats: true) { _ in MatMulKernel() },
     LinearKernel.entry,
     LMHeadKernel.entry, HireLMHeadKernel.entry, HireFeedForwardKernel.entry,
+    CertifyRowsKernel.entry,
     FeedForwardKernel.entry,
     KernelEntry("gemm", widensNarrowFloats: true) { GemmKernel($0) },
     KernelEntry("matmul_integer") { _ in MatMulIntegerKernel() },

@@ -75,7 +75,7 @@ struct HeadBasis {
   }
 
   /// x^T x of f32 [rows, K], in double precision from piece to piece.
-  private static func gram(_ x: Tensor, rows: Int, _ pool: ThreadPool) -> [Double] {
+  static func gram(_ x: Tensor, rows: Int, _ pool: ThreadPool) -> [Double] {
     let (n, step) = (x.shape[1], 1024)
     let base = UnsafePointer(x.base.assumingMemoryBound(to: Float.self))
     var sum = [Double](repeating: 0, count: n * n)

@@ -49,6 +49,12 @@ struct HeadCost {
     return cost + shards * Double(form.candidates) * (Double(rowBytes) * Self.picked + Self.perPick)
   }
 
+  /// Reading so many bytes in order, by stages of their own.
+  func streaming(_ bytes: Int) -> Double { Self.fixed + Double(bytes) * Self.streamed }
+
+  /// Computing so many rows of the head exactly.
+  func picking(_ rows: Int) -> Double { Double(rows) * (Double(rowBytes) * Self.picked + Self.perPick) }
+
   /// Bytes that a token reads.
   func bytes(_ form: HireForm) -> Int {
     let shards = (vocabulary + form.shardRows - 1) / form.shardRows

@@ -103,7 +103,7 @@ struct HireMeasurement {
   }
 
   /// The head's weights as the kernel reads them.
-  private static func packed(_ weights: Tensor, _ format: BlockFormat, _ pool: ThreadPool) -> Tensor {
+  static func packed(_ weights: Tensor, _ format: BlockFormat, _ pool: ThreadPool) -> Tensor {
     guard format != .f32 else { return weights }
     let (rows, columns, bytes) = (weights.shape[0], weights.shape[1], format.rowBytes(weights.shape[1]))
     let packed = Tensor(.u8, [rows, bytes])

@@ -17,6 +17,11 @@ import Tensors
 ///     @block_hire:   the same for up to 16 tokens
 ///     @head:         %logits = lm_head(%hidden, @w), the dense head alone
 ///
+/// Asked to, it adds functions that list what bounds of all logits leave, for proofs (``HeadCertificate``):
+///
+///     @certify:           %survivor_logits, %survivor_ids, %survivor_count = certify_rows(%hidden, %threshold, %w, ...)
+///     @certify_shifted:   the same with a %shift of every token
+///
 /// Stages, ranks, bits and quotas are searched for the least cost that meets the recall on hidden states that were held
 /// out; the basis is fitted to the others (see ``HeadBasis``). Where the least cost is not below that of the dense head,
 /// or the head is read by anybody, everything stays as it was.
@@ -28,6 +33,8 @@ public struct HireSoftmax: CalibratedPass {
     public var recall = 0.999
     /// Whether the details tell what other kinds of predictors would find (``PredictorComparison``).
     public var comparesPredictors = false
+    /// Whether bounds are added that prove candidates right, from a smaller copy of the head.
+    public var certifies = false
 
     public init() {}
   }
@@ -35,7 +42,7 @@ public struct HireSoftmax: CalibratedPass {
   public let name = "hire-softmax"
   public let summary = "Finds the likeliest tokens by a predictor and computes only their logits exactly."
   public let fidelity = Fidelity.statistical
-  private let options: Options
+  let options: Options
   private let states: HiddenStates?
   private let threadCount: Int
 
@@ -78,6 +85,7 @@ public struct HireSoftmax: CalibratedPass {
     let form: HireForm
     let predictor: HirePredictor
     let measured: HireMeasurement
+    let certificate: HeadCertificate?
   }
 
   private func choose(
@@ -86,6 +94,7 @@ public struct HireSoftmax: CalibratedPass {
     guard let states else { throw Miss("there are no hidden states to find a predictor with") }
     let numbers = WeightNumbers(graph: graph, constants: constants, operators: context.operators)
     let (weights, format) = try numbers.matrix(site.weight)
+    if options.certifies { _ = try HeadCertificate.formats(below: format) }
     let (vocabulary, width) = (weights.shape[0], weights.shape[1])
     guard states.width == width else {
       throw Miss("hidden states have \(states.width) numbers, the head reads \(width)")
@@ -132,14 +141,16 @@ public struct HireSoftmax: CalibratedPass {
       wanted: "recall of the top \(options.k) >= \(options.recall)",
       measured: "\(Self.rounded(measured.recall.mean)) +- \(Self.rounded(recallInterval)), top 1"
         + " \(Self.rounded(measured.topRecall.mean)), KL \(Self.rounded(measured.divergence))")
-    return Choice(form: cheapest.form, predictor: predictor, measured: measured)
+    let certificate =
+      try options.certifies ? certify(site, head, weights, format, bias, states, cost, pool, &context) : nil
+    return Choice(form: cheapest.form, predictor: predictor, measured: measured, certificate: certificate)
   }
 
   // MARK: Words
 
-  private static func rounded(_ value: Double) -> Double { (value * 100_000).rounded() / 100_000 }
+  static func rounded(_ value: Double) -> Double { (value * 100_000).rounded() / 100_000 }
 
-  private static func percent(_ share: Double) -> String { "\((share * 100_000).rounded() / 1000) %" }
+  static func percent(_ share: Double) -> String { "\((share * 100_000).rounded() / 1000) %" }
 
   private static func describe(_ option: HeadSearch.Option) -> String {
     let form = option.form
@@ -161,7 +172,7 @@ public struct HireSoftmax: CalibratedPass {
       }
   }
 
-  private static func megabytes(_ bytes: Int) -> String { "\((Double(bytes) / 1e5).rounded() / 10) MB" }
+  static func megabytes(_ bytes: Int) -> String { "\((Double(bytes) / 1e5).rounded() / 10) MB" }
 
   // MARK: Rewriting
 
@@ -187,6 +198,9 @@ public struct HireSoftmax: CalibratedPass {
       "hire.row_ids": choice.predictor.rowIDs, "hire.rows": choice.predictor.rows,
     ]
     for (name, tensor) in added { module.constants[name] = tensor }
+    if let certificate = choice.certificate {
+      for (name, tensor) in certificate.constants { module.constants[name] = tensor }
+    }
     let attributes = Self.attributes(choice.form, module.main.graph[site.node].attributes)
       .with(choice.measured.tail)
     for name in ["decode", "block"] {
@@ -196,6 +210,14 @@ public struct HireSoftmax: CalibratedPass {
       do {
         module.functions.append(try sparse(function, site.logits, attributes, module, context))
         if name == "block" { module.functions.append(try head(function, site.logits, module, context)) }
+        if name == "decode", let certificate = choice.certificate {
+          for isShifted in [false, true] {
+            module.functions.append(
+              try Self.certifier(
+                function, site.logits, certificate.attributes, isShifted: isShifted, module, context.operators,
+                context.symbols))
+          }
+        }
       } catch {
         throw Miss("function '\(name)': \(error)")
       }

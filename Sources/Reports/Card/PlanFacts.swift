@@ -37,7 +37,8 @@ public struct PlanFacts: Sendable, Encodable {
     /// - Parameter positions: tokens in the caches, the new one included.
     public init(_ program: Program, positions: Int) {
       let function = program.decoding
-      weights = PlanTraffic(program, function).bytesPerToken
+      let certify = program.functions.first { $0.name == "certify" && program.model("exact") == "certified" }
+      weights = ([function] + [certify].compactMap { $0 }).reduce(0) { $0 + PlanTraffic(program, $1).bytesPerToken }
       caches = function.cacheByteCount(positions: positions, insideWindows: true)
       self.positions = positions
     }
@@ -89,7 +90,8 @@ public struct PlanFacts: Sendable, Encodable {
     attention = AttentionFacts(function)
     feedForward = FeedForwardFacts(function)
     normalization = NormalizationFacts(function)
-    head = HeadFacts(function, prefill: program.functions.first { $0.name == "prefill" })
+    head = HeadFacts(function, prefill: program.functions.first { $0.name == "prefill" },
+      certify: program.functions.first { $0.name == "certify" })
     embedding = EmbeddingFacts(function)
     let elements = Set(function.states.map { function.type(of: $0.input).element.rawValue })
     caches = Caches(

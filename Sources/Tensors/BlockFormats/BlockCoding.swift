@@ -95,10 +95,13 @@ struct BlockRow {
     }
   }
 
-  func decode(_ bytes: UnsafeRawPointer, into row: UnsafeMutablePointer<Float>) {
+  /// - Parameter isOffset: every code is taken as 0.
+  func decode(
+    _ bytes: UnsafeRawPointer, into row: UnsafeMutablePointer<Float>, isOffset: Bool = false
+  ) {
     withCodes { codes, block in
       forEachChunk { first, count in
-        load(codes, count, bytes + first * codeBytes)
+        if !isOffset { load(codes, count, bytes + first * codeBytes) }
         let parameters = bytes + blocks * codeBytes + first * coding.parameterCount * 2
         for b in 0..<count {
           var p = BlockParameters(first: parameters.loadUnaligned(fromByteOffset: b * 2, as: Float16.self))

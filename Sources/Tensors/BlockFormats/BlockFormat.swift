@@ -68,6 +68,12 @@ public enum BlockFormat: String, CaseIterable, Sendable, Hashable {
     }
   }
 
+  /// What codes of 0 stand for in a row: products take the numbers as those above these, and these.
+  public func decodeOffsets(_ bytes: UnsafeRawPointer, columns: Int, into row: UnsafeMutablePointer<Float>) {
+    guard let coding else { return row.update(repeating: 0, count: columns) }
+    BlockRow(coding, columns: columns).decode(bytes, into: row, isOffset: true)
+  }
+
   /// Whether this format stores a row such that no error exceeds `tolerance` times the largest magnitude of
   /// its block.
   public func reproduces(_ row: UnsafePointer<Float>, columns: Int, tolerance: Float = rounding) -> Bool {

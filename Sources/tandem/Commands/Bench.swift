@@ -89,6 +89,7 @@ struct Bench: ParsableCommand {
     let memory = BenchReport.Memory(
       plan: file.byteCount, working: decoder.workingByteCount, peak: ProcessMemory.peakByteCount)
     measurement.reset()
+    timer.forget()
     let roof = ReadBandwidth(byteCount: 256 << 20)
     for round in 0..<r {
       try measurement.run(timer) {
@@ -99,7 +100,8 @@ struct Bench: ParsableCommand {
     bar.clear()
     let report = BenchReport(
       plan: plan, threads: pool.threadCount, rounds: r, measurement, file.program,
-      load: .init(first: loadSeconds, again: try loadSecondsAgain(pool)), memory)
+      load: .init(first: loadSeconds, again: try loadSecondsAgain(pool)), memory,
+      head: mode.kind == .hire ? HeadReport(mode.exactness, timer.statistics) : nil)
     try StandardStream.output.write(json ? try JSONText.encode(report) : report.text)
   }
 

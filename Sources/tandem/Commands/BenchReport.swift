@@ -65,12 +65,15 @@ struct BenchReport: Encodable {
   let roof: Spread?
   let load: Load
   let memory: Memory
+  /// What the HiRE head did in all rounds; nil for the dense one.
+  let head: HeadReport?
 
   init(
     plan: String, threads: Int, rounds: Int, _ measurement: BenchMeasurement, _ program: Program, load: Load,
-    _ memory: Memory
+    _ memory: Memory, head: HeadReport?
   ) {
     (self.plan, self.threads, self.rounds, self.load, self.memory) = (plan, threads, rounds, load, memory)
+    self.head = head
     results = zip(measurement.tests, measurement.samples).map { Result($0, $1, program) }
     let single = measurement.blockSeconds.first.map { Spread($0).median } ?? 1
     blockCost = zip(measurement.blockSizes, measurement.blockSeconds).map { size, seconds in
@@ -109,8 +112,9 @@ extension BenchReport {
     var blocks = resultText
     if !blockCost.isEmpty { blocks += "\n" + blockText }
     let other = max(0, memory.peakRssBytes - memory.planBytes - memory.workingBytes)
-    blocks += String(
-      format: "\nload    %.1f ms, again %.1f ms\n", load.firstMs, load.againMs)
+    blocks += "\n"
+    if let head { blocks += "head    \(head.text)\n" }
+    blocks += String(format: "load    %.1f ms, again %.1f ms\n", load.firstMs, load.againMs)
     blocks +=
       "memory  \(Quantity.bytes(memory.peakRssBytes)) at most: plan \(Quantity.bytes(memory.planBytes)), "
     blocks +=

@@ -34,7 +34,8 @@ struct Convert: ParsableCommand {
           slopes, softcap, key_mask}           layers with each
         feed_forward {recognized, gated, plain, sparse, activations}
         normalization {rms, layer, residual, branch, unrecognized}
-        head {recognized, tied, softcap, last_only, candidates}
+        head {recognized, tied, softcap, last_only, candidates,
+          bounds}                              format of the copy for proofs
         embedding {recognized, scale, positions}
         caches {in_place, copied, elements}, general_steps {name, count}
         weights {element, count, elements, bytes}   by format
@@ -95,7 +96,8 @@ struct Convert: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "What holds of text by a HiRE head: deferred makes it what all logits give.", valueName: "class"))
+      "What holds of text by a HiRE head: deferred and certified make it what all logits give; certified keeps a"
+        + " smaller copy of the head in the plan for that.", valueName: "class"))
   var exact = ConversionOptions.Exactness.none
 
   @Option(

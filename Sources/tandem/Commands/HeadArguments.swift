@@ -11,7 +11,11 @@ struct HeadArguments: ParsableArguments {
     help: "Draw from the logits of the whole vocabulary, or from HiRE candidates; by default as converted.")
   var head: HeadMode.Kind?
 
-  @Option(help: "Of a HiRE head: have the dense head verify what was drawn, or not; by default as converted.")
+  @Option(
+    help: """
+      Of a HiRE head: have the dense head verify what was drawn (deferred), prove it token by token by bounds \
+      (certified, where converted for that), or neither; by default as converted.
+      """)
   var exact: HeadMode.Exactness?
 
   func validate() throws {

@@ -19,6 +19,8 @@ struct TextRun {
     let mismatches: Int?
     let discardedTokens: Int?
     let denseFallbacks: Int?
+    let overflows: Int?
+    let survivors: [HeadReport.Survivors]?
     let loadMs: Double
     let prefillMs: Double
     let prefillTokensPerSecond: Double
@@ -135,15 +137,13 @@ struct TextRun {
     _ output: TextGenerator.Output, _ mode: HeadMode, _ pool: ThreadPool, _ loadSeconds: Double
   ) -> Report {
     let statistics = output.statistics
-    let isHire = mode.kind == .hire
+    let head = mode.kind == .hire ? HeadReport(mode.exactness, statistics) : nil
     return Report(
       promptIds: output.promptTokens, generatedIds: output.tokens, text: output.text,
       ending: output.ending.rawValue, threads: pool.threadCount, head: mode.kind.rawValue,
-      exact: isHire ? mode.exactness.rawValue : nil,
-      verifiedPasses: isHire ? statistics.verifiedPasses : nil,
-      mismatches: isHire ? statistics.mismatches : nil,
-      discardedTokens: isHire ? statistics.discardedTokens : nil,
-      denseFallbacks: isHire ? statistics.denseFallbacks : nil,
+      exact: head?.exact, verifiedPasses: head?.verifiedPasses, mismatches: head?.mismatches,
+      discardedTokens: head?.discardedTokens, denseFallbacks: head?.denseFallbacks, overflows: head?.overflows,
+      survivors: head?.survivors,
       loadMs: loadSeconds * 1000,
       prefillMs: statistics.prefillSeconds * 1000, prefillTokensPerSecond: statistics.prefillTokensPerSecond,
       decodeMs: statistics.decodeSeconds * 1000, decodeTokensPerSecond: statistics.decodeTokensPerSecond,
@@ -165,14 +165,7 @@ struct TextRun {
     let latencies = [50.0, 95, 99, 100].map { milliseconds(statistics.tokenSeconds(percentile: $0)) }
     text +=
       "token    median \(latencies[0]), p95 \(latencies[1]), p99 \(latencies[2]), slowest \(latencies[3])\n"
-    if mode.kind == .hire {
-      text += "head     hire, exact \(mode.exactness.rawValue): "
-      if mode.exactness == .deferred {
-        text += "verified \(statistics.verifiedPasses) times, \(statistics.mismatches) tokens replaced, "
-        text += "\(statistics.discardedTokens) drawn in vain, "
-      }
-      text += "\(statistics.denseFallbacks) drawn by the dense head\n"
-    }
+    if mode.kind == .hire { text += "head     \(HeadReport(mode.exactness, statistics).text)\n" }
     text += String(
       format: "memory   %.1f MB at most; ended by %@\n", Double(ProcessMemory.peakByteCount) / 1e6,
       output.ending.rawValue.replacingOccurrences(of: "_", with: " "))
