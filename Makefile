@@ -27,7 +27,7 @@ PEERS = $(PYTHON) Benchmarks/bench_peers.py --tandem $(TANDEM) --cache $(CACHE) 
 # What other exporters made of it, as far as it is here.
 EXPORTS = $(foreach name,dynamo23 optimum,$(if $(wildcard $(GEMMA)-exports/$(name)/model.onnx),$(name)))
 
-.PHONY: run build setup venv gemma gemma-exports verify test conformance zoo-matrix bench bench-peers bench-head bench-predictors bench-1b proto format lint clean help
+.PHONY: run build setup venv gemma gemma-exports verify verify-hire test conformance zoo-matrix bench bench-peers bench-head bench-predictors bench-1b proto format lint clean help
 
 run: ## The main job: fetch and export Gemma 3 270M once, compile it once, write text. PROMPT="..." TOKENS=64
 run: setup build
@@ -64,6 +64,13 @@ verify: ## After a change to numerics: Gemma's plan against recorded tokenizatio
 verify: setup build gemma $(VENV)
 	@make -s MODEL=$(GEMMA) $(CACHE)/gemma-3-270m.f32.plan
 	$(PYTHON) graphs/gemma-3-270m/verify_plan.py $(CACHE)/gemma-3-270m.f32.plan --tandem $(TANDEM)
+
+verify-hire: ## After a change to the HiRE head: its modes against the dense head, token for token, with speeds; 15 minutes.
+verify-hire: setup build gemma
+	@plan=$(CACHE)/gemma-3-270m.certified.plan
+	[ $$plan -nt $(TANDEM) ] || $(TANDEM) convert $(GEMMA)/model.onnx --tokenizer $(GEMMA)/tokenizer.json \
+	  --head hire --exact certified -o $$plan
+	python3 graphs/gemma-3-270m/verify_hire.py $$plan --tandem $(TANDEM)
 
 test: ## Before a commit, and in continuous integration: everything that is tested.
 test: setup $(NODE_TESTS)/manifest.json

@@ -289,7 +289,7 @@ import Testing
     }
     #expect(try messages(Case()) == ["no error", "no error"])
     for text in try messages(Case(capacity: 0)) { #expect(text.contains("'capacity' is 0, accepted are 1 and more")) }
-    for text in try messages(Case(bound: .f32)) { #expect(text.contains("formats of blocks") || text.contains("format of blocks")) }
+    for text in try messages(Case(bound: .f32)) { #expect(text.contains("'bound_format' is \"f32\"")) }
     for text in try messages(Case(), { $0[3] = Tensor(.u8, [200, 8]) }) { #expect(text.contains("u8[200, 8]")) }
     for text in try messages(Case(), { $0[4] = Tensor(.f32, [7]) }) { #expect(text.contains("f32[7]")) }
     for text in try messages(Case(), { $0[6] = Tensor(.f32, [7, 72]) }) { #expect(text.contains("[7, 72]")) }

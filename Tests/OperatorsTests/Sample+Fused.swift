@@ -77,7 +77,7 @@ extension Sample {
       [
         Tensor(f32: [1, 2, 3, 4], [1, 1, 4]), Tensor(f32: [25], [1, 1]), weight, bounds.weight, bounds.error,
         bounds.slack,
-      ], ["bound_format": .string("q8b32"), "capacity": .int(9), "softcap": .float(30)], results: 3,
+      ], ["bound_format": .string("q8b32"), "capacity": .int(3), "softcap": .float(30)], results: 3,
       isSymbolic: false)
   }()
 

@@ -31,10 +31,11 @@ struct CertifyRows: Operator {
     try call.requireEqualElements(0, 1)
     try call.require(1, shape: lead)
     let vocabulary = try MatrixRules.outputs(call, weight: 2, format: "weight_format", bias: 7)
-    let copies = try WeightRules.rows(call, 3, format: "bound_format", columns: x.shape[2])
-    guard try WeightRules.format(call.attributes, "bound_format").quantizesActivations else {
-      throw OperatorError("'bound_format' is no format of blocks")
+    let format = try WeightRules.format(call.attributes, "bound_format")
+    guard format.quantizesActivations else {
+      throw OperatorError("'bound_format' is \"\(format)\", accepted are formats of blocks")
     }
+    let copies = try WeightRules.rows(call, 3, format: "bound_format", columns: x.shape[2])
     if let a = copies.constant, let b = vocabulary.constant, a != b {
       throw OperatorError("operand 3 has \(a) rows, accepted are \(b)")
     }

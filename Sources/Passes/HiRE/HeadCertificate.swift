@@ -48,8 +48,7 @@ struct HeadCertificate {
     let (metric, boundMetric) = try Self.metric(states, pool)
     let weights = WeightMatrix(format, packed.base, rows: cost.vocabulary, columns: cost.width)
     var (best, trials): (HeadCertificate?, [Trial]) = (nil, [])
-    let smaller = [BlockFormat.q4b32, .q5b32, .q6b16, .q8b32].filter { $0.bitsPerWeight < format.bitsPerWeight }
-    guard !smaller.isEmpty else { throw Miss("no format is smaller than '\(format)', which bounds are to be read from") }
+    let smaller = try formats(below: format)
     do throws(KernelError) {
       let thresholds = try Self.thresholds(head, packed, bias, judged, k, pool)
       for format in smaller {
@@ -95,6 +94,17 @@ struct HeadCertificate {
     trial = Trial(
       format: format, bytes: bytes, nanoseconds: sum / Double(max(1, all.count)), topCounts: topCounts.sorted(),
       kCounts: kCounts.sorted(), overflow: Double(all.count { $0 > capacity }) / Double(max(1, all.count)))
+  }
+
+  /// The formats that bounds can be read from.
+  ///
+  /// - Throws: ``Miss`` when there is none.
+  static func formats(below format: BlockFormat) throws(Miss) -> [BlockFormat] {
+    let smaller = [BlockFormat.q4b32, .q5b32, .q6b16, .q8b32].filter { $0.bitsPerWeight < format.bitsPerWeight }
+    guard !smaller.isEmpty else {
+      throw Miss("no format is smaller than '\(format)', which bounds are to be read from")
+    }
+    return smaller
   }
 
   // MARK: Measuring

@@ -1,0 +1,52 @@
+import Foundation
+import Testing
+
+/// A HiRE head from conversion to text.
+@Suite struct HireTests {
+  /// Calibrated with a text of this repository and asked for little, so that it takes seconds.
+  private static let plan = Result {
+    let (path, text) = (Scratch.path("hire.plan"), Scratch.path("calibration.txt"))
+    let readme = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appending(path: "README.md")
+    try Data(try Data(contentsOf: readme).prefix(12_000)).write(to: URL(filePath: text))
+    let outcome = try Program.run([
+      "convert", SmallModel.onnx, "-o", path, "--max-context", "512", "--head", "hire", "--exact", "certified",
+      "--recall", "0.9", "--head-k", "4", "--calibration", text, "--json",
+    ])
+    guard outcome.status == 0 else { throw SmallModel.Failure(message: outcome.error) }
+    return (path, outcome.output)
+  }
+
+  private func json(_ text: String) throws -> [String: Any] {
+    try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+  }
+
+  @Test func exactModesWriteWhatTheDenseHeadWrites() throws {
+    let (plan, _) = try Self.plan.get()
+    for options in [[], ["--temperature", "1", "--top-k", "4", "--seed", "3"], ["--temperature", "0.7", "--seed", "5"]] {
+      let arguments = ["run", plan, "--prompt", "The SMTP server", "-n", "24", "--json"] + options
+      let dense = try json(try Program.run(arguments + ["--head", "dense"]).output)
+      #expect(dense["survivors"] == nil)
+      for exact in ["deferred", "certified"] {
+        let report = try json(try Program.run(arguments + ["--exact", exact]).output)
+        #expect(report["exact"] as? String == exact)
+        #expect(report["generated_ids"] as? [Int] == dense["generated_ids"] as? [Int], "\(exact) \(options)")
+        let classes = report["survivors"] as? [[String: Any]]
+        #expect((classes?.compactMap { $0["draws"] as? Int }.reduce(0, +) ?? 0) == (exact == "certified" ? 23 : 0))
+      }
+    }
+  }
+
+  /// The plan goes by what it was converted for, and the summary says what that costs.
+  @Test func certifiedIsWhatThePlanSays() throws {
+    let (plan, summary) = try Self.plan.get()
+    let card = try #require(try json(summary)["card"] as? [String: Any])
+    #expect((card["head"] as? [String: Any])?["bounds"] is String)
+    #expect((card["notes"] as? [String])?.contains { $0.hasPrefix("HiRE bounds: a copy of the head in q") } == true)
+    let run = try Program.run(["run", plan, "--prompt", "The SMTP server", "-n", "4", "--stats"])
+    #expect(run.status == 0 && run.error.contains("head     hire, exact certified: tokens by rows that bounds left ["))
+    let bench = try json(try Program.run(["bench", plan, "-p", "0", "-n", "4", "-r", "1", "--blocks", "0", "--json"]).output)
+    let head = try #require(bench["head"] as? [String: Any])
+    #expect(head["exact"] as? String == "certified" && head["survivors"] is [Any])
+  }
+}
