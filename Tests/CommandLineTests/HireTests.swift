@@ -10,7 +10,8 @@ import Testing
       .deletingLastPathComponent().appending(path: "README.md")
     try Data(try Data(contentsOf: readme).prefix(12_000)).write(to: URL(filePath: text))
     let outcome = try Program.run([
-      "convert", SmallModel.onnx, "-o", path, "--max-context", "512", "--head", "hire", "--exact", "certified",
+      "convert", SmallModel.onnx, "-o", path, "--max-context", "512", "--head", "hire", "--exact",
+      "certified",
       "--recall", "0.9", "--head-k", "4", "--calibration", text, "--json",
     ])
     guard outcome.status == 0 else { throw SmallModel.Failure(message: outcome.error) }
@@ -23,7 +24,9 @@ import Testing
 
   @Test func exactModesWriteWhatTheDenseHeadWrites() throws {
     let (plan, _) = try Self.plan.get()
-    for options in [[], ["--temperature", "1", "--top-k", "4", "--seed", "3"], ["--temperature", "0.7", "--seed", "5"]] {
+    for options in [
+      [], ["--temperature", "1", "--top-k", "4", "--seed", "3"], ["--temperature", "0.7", "--seed", "5"],
+    ] {
       let arguments = ["run", plan, "--prompt", "The SMTP server", "-n", "24", "--json"] + options
       let dense = try json(try Program.run(arguments + ["--head", "dense"]).output)
       #expect(dense["survivors"] == nil)
@@ -32,7 +35,8 @@ import Testing
         #expect(report["exact"] as? String == exact)
         #expect(report["generated_ids"] as? [Int] == dense["generated_ids"] as? [Int], "\(exact) \(options)")
         let classes = report["survivors"] as? [[String: Any]]
-        #expect((classes?.compactMap { $0["draws"] as? Int }.reduce(0, +) ?? 0) == (exact == "certified" ? 23 : 0))
+        #expect(
+          (classes?.compactMap { $0["draws"] as? Int }.reduce(0, +) ?? 0) == (exact == "certified" ? 23 : 0))
       }
     }
   }
@@ -42,10 +46,14 @@ import Testing
     let (plan, summary) = try Self.plan.get()
     let card = try #require(try json(summary)["card"] as? [String: Any])
     #expect((card["head"] as? [String: Any])?["bounds"] is String)
-    #expect((card["notes"] as? [String])?.contains { $0.hasPrefix("HiRE bounds: a copy of the head in q") } == true)
+    #expect(
+      (card["notes"] as? [String])?.contains { $0.hasPrefix("HiRE bounds: a copy of the head in q") } == true)
     let run = try Program.run(["run", plan, "--prompt", "The SMTP server", "-n", "4", "--stats"])
-    #expect(run.status == 0 && run.error.contains("head     hire, exact certified: tokens by rows that bounds left ["))
-    let bench = try json(try Program.run(["bench", plan, "-p", "0", "-n", "4", "-r", "1", "--blocks", "0", "--json"]).output)
+    #expect(
+      run.status == 0
+        && run.error.contains("head     hire, exact certified: tokens by rows that bounds left ["))
+    let bench = try json(
+      try Program.run(["bench", plan, "-p", "0", "-n", "4", "-r", "1", "--blocks", "0", "--json"]).output)
     let head = try #require(bench["head"] as? [String: Any])
     #expect(head["exact"] as? String == "certified" && head["survivors"] is [Any])
   }

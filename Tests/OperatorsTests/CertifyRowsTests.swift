@@ -57,7 +57,8 @@ import Testing
       return [
         x ?? noise([1, length, inner], seed: 1),
         Tensor(f32: [Float](repeating: .infinity, count: length), [1, length]),
-        packed, tensors.weight, tensors.error, tensors.slack, metric.map { Tensor(f32: $0.forward, [inner, inner]) },
+        packed, tensors.weight, tensors.error, tensors.slack,
+        metric.map { Tensor(f32: $0.forward, [inner, inner]) },
         hasBias ? noise([vocabulary], seed: 5) : nil,
         isShifted ? noise([1, length, vocabulary], seed: 6) : nil,
       ]
@@ -82,7 +83,8 @@ import Testing
     func run(_ operands: [Tensor?], _ thresholds: [Float]) throws -> [Found] {
       var operands = operands
       operands[1] = Tensor(f32: thresholds, [1, thresholds.count])
-      let run = try KernelRun("certify_rows", tensors: operands, Attributes(attributes), results: 3, threads: threads)
+      let run = try KernelRun(
+        "certify_rows", tensors: operands, Attributes(attributes), results: 3, threads: threads)
       let (logits, ids) = (run.tensor(0).array(of: Float.self), run.tensor(1).array(of: Int32.self))
       let counts = run.tensor(2).array(of: Int32.self)
       return thresholds.indices.map { row in
@@ -92,7 +94,8 @@ import Testing
     }
   }
 
-  /// Every row that reaches the threshold is listed with the bits of the dense head, for every rank of threshold.
+  /// Every row that reaches the threshold is listed with the bits of the dense head, for every rank of
+  /// threshold.
   private func check(_ test: Case, _ operands: [Tensor?]) throws {
     let dense = try test.logits(operands)
     let shift = operands[8]?.array(of: Float.self)
@@ -107,7 +110,8 @@ import Testing
       for (row, found) in try test.run(operands, thresholds).enumerated() {
         let ids = found.ids.prefix(found.count)
         #expect(found.count <= test.capacity && ids.elementsEqual(ids.sorted()), "\(test)")
-        #expect(found.logits.prefix(found.count).map(\.bitPattern) == ids.map { dense[row][Int($0)].bitPattern })
+        #expect(
+          found.logits.prefix(found.count).map(\.bitPattern) == ids.map { dense[row][Int($0)].bitPattern })
         let reach = Set((0..<test.vocabulary).filter { raised(row, $0) >= Double(thresholds[row]) })
         #expect(reach.subtracting(ids.map { Int($0) }).isEmpty, "\(test), rank \(rank)")
         #expect(found.ids.dropFirst(found.count).allSatisfy { $0 == -1 })
@@ -122,7 +126,8 @@ import Testing
   func listsWhatReachesTheThreshold(_ format: BlockFormat, _ bound: BlockFormat) throws {
     for hasMetric in [false, true] {
       for variant in 0..<4 {
-        var test = Case(length: variant + 1, format: format, bound: bound, hasMetric: hasMetric, threads: variant + 1)
+        var test = Case(
+          length: variant + 1, format: format, bound: bound, hasMetric: hasMetric, threads: variant + 1)
         test.hasBias = variant % 2 == 1
         test.softcap = variant > 1 ? 3 : 0
         test.isShifted = variant == 2
@@ -190,26 +195,29 @@ import Testing
     for threads in [1, 3, 4] {
       test.threads = threads
       for (a, b) in zip(try test.run(operands, thresholds), all) {
-        #expect(a.ids == b.ids && a.logits.map(\.bitPattern) == b.logits.map(\.bitPattern) && a.count == b.count)
+        #expect(
+          a.ids == b.ids && a.logits.map(\.bitPattern) == b.logits.map(\.bitPattern) && a.count == b.count)
       }
     }
     test.length = 1
     for row in [0, 17, 34] {
-      let one = try test.run([operands[0]!.positions(row..<row + 1, axis: 1)] + operands.dropFirst(), [thresholds[row]])
+      let one = try test.run(
+        [operands[0]!.positions(row..<row + 1, axis: 1)] + operands.dropFirst(), [thresholds[row]])
       #expect(one[0].ids == all[row].ids)
     }
   }
 
   // MARK: Adversaries
 
-  /// Hidden states that point where a row's copy is most wrong, at all sizes, and rows whose numbers, scales and
-  /// minima are far apart: no logit is above its bound.
+  /// Hidden states that point where a row's copy is most wrong, at all sizes, and rows whose numbers, scales
+  /// and minima are far apart: no logit is above its bound.
   @Test(arguments: [BlockFormat.q4b32, .q5b32, .q6b16, .q8b32], [BlockFormat.f32, .bf16, .q8b32])
   func boundsHoldForAdversaries(_ bound: BlockFormat, _ format: BlockFormat) throws {
     guard bound.bitsPerWeight < format.bitsPerWeight else { return }
     for hasMetric in [false, true] {
       for (seed, kind) in ["plain", "offset", "wide", "tiny", "equal"].enumerated() {
-        var test = Case(length: 1, vocabulary: 40, format: format, bound: bound, hasMetric: hasMetric, capacity: 40)
+        var test = Case(
+          length: 1, vocabulary: 40, format: format, bound: bound, hasMetric: hasMetric, capacity: 40)
         var random = SeededGenerator(seed: UInt64(seed))
         let numbers = (0..<test.vocabulary * test.inner).map { index -> Float in
           let number = Float.random(in: -1...1, using: &random)
@@ -262,7 +270,8 @@ import Testing
     let dense = try test.logits(operands)
     var missed = 0
     for id in 0..<test.vocabulary {
-      for (row, found) in try test.run(operands, dense.map { $0[id] }).enumerated() where !found.ids.contains(Int32(id)) {
+      for (row, found) in try test.run(operands, dense.map { $0[id] }).enumerated()
+      where !found.ids.contains(Int32(id)) {
         missed += 1
         #expect(row < test.length)
       }
@@ -288,9 +297,13 @@ import Testing
       ]
     }
     #expect(try messages(Case()) == ["no error", "no error"])
-    for text in try messages(Case(capacity: 0)) { #expect(text.contains("'capacity' is 0, accepted are 1 and more")) }
+    for text in try messages(Case(capacity: 0)) {
+      #expect(text.contains("'capacity' is 0, accepted are 1 and more"))
+    }
     for text in try messages(Case(bound: .f32)) { #expect(text.contains("'bound_format' is \"f32\"")) }
-    for text in try messages(Case(), { $0[3] = Tensor(.u8, [200, 8]) }) { #expect(text.contains("u8[200, 8]")) }
+    for text in try messages(Case(), { $0[3] = Tensor(.u8, [200, 8]) }) {
+      #expect(text.contains("u8[200, 8]"))
+    }
     for text in try messages(Case(), { $0[4] = Tensor(.f32, [7]) }) { #expect(text.contains("f32[7]")) }
     for text in try messages(Case(), { $0[6] = Tensor(.f32, [7, 72]) }) { #expect(text.contains("[7, 72]")) }
     for text in try messages(Case(), { $0[1] = Tensor(.f32, [1, 9]) }) { #expect(text.contains("[1, 9]")) }

@@ -71,7 +71,8 @@ extension Sample {
   private static let certifyRows: Sample = {
     let weight = Tensor(f32: (0..<28).map { Float(6 - $0 / 4) }, [7, 4])
     let bounds = RowBoundTensors(
-      WeightMatrix(.f32, weight.base, rows: 7, columns: 4), in: .q8b32, metric: nil, pool: ThreadPool(threadCount: 1))
+      WeightMatrix(.f32, weight.base, rows: 7, columns: 4), in: .q8b32, metric: nil,
+      pool: ThreadPool(threadCount: 1))
     return Sample(
       "certify_rows",
       [

@@ -12,7 +12,9 @@ import Testing
   private static let width = 96
 
   /// The table is embedding and head.
-  private static func decoder(vocabulary: Int = 8192, softcap: Float = 0, reader: Bool = false) throws -> Module {
+  private static func decoder(
+    vocabulary: Int = 8192, softcap: Float = 0, reader: Bool = false, format: String? = nil
+  ) throws -> Module {
     var random = SeededGenerator(seed: 3)
     let numbers = (0..<(vocabulary * width)).map { _ in Float.random(in: -1...1, using: &random) }
     var builder = GraphBuilder(
@@ -22,7 +24,13 @@ import Testing
     let table = builder.constant(Tensor(f32: numbers, [vocabulary, width]), name: "table")
     let x = try builder("embedding", ids, table)
     let present = try builder("cache_append", past, x, attributes: ["axis": .int(1)])
-    let logits = try builder("lm_head", x, table, attributes: softcap > 0 ? ["softcap": .float(softcap)] : [:])
+    var attributes: [String: AttributeValue] = softcap > 0 ? ["softcap": .float(softcap)] : [:]
+    var rows = table
+    if let format {
+      attributes["weight_format"] = .string(format)
+      rows = try builder("pack_blocks", table, attributes: ["format": .string(format)])
+    }
+    let logits = try builder("lm_head", x, rows, attributes: attributes)
     builder.graph.outputs = [("logits", logits), ("present", present)]
     if reader { builder.graph.outputs.append(("best", try builder("arg_max", logits, attributes: ["axis": .int(2)]))) }
     return Module(functions: [Module.Function("main", builder.graph)], constants: builder.constants)
@@ -77,6 +85,49 @@ import Testing
     let record = try Self.run(&module, HireSoftmax(states: Self.states(), threadCount: 2))
     #expect(record.misses.first?.reason.contains(reason) == true, "\(record.misses)")
     #expect(module.functions.count == count + 3)
+  }
+
+  /// What `certify` lists is what the dense head says, at a threshold in the middle of few and of all.
+  @Test func boundsListWhatReachesAThreshold() throws {
+    var module = try Self.decoder(softcap: 30, format: "q8b32")
+    var options = HireSoftmax.Options()
+    (options.k, options.recall, options.certifies) = (8, 0.95, true)
+    let record = try Self.run(&module, HireSoftmax(options, states: Self.states(), threadCount: 2))
+    #expect(record.misses.isEmpty, "\(record.misses)")
+    #expect(record.notes.contains { $0.hasPrefix("HiRE bounds: a copy of the head in q") }, "\(record.notes)")
+    #expect(
+      module.functions.map(\.name) == [
+        "main", "decode", "block", "prefill", "decode_hire", "certify", "certify_shifted", "block_hire", "head",
+      ])
+    func function(_ name: String) throws -> Module.Function {
+      try #require(module.functions.first { $0.name == name })
+    }
+    let interpreter = Interpreter(module)
+    let states = Self.states().rows
+    let hidden = Tensor(f32: Array(states.array(of: Float.self).suffix(Self.width)), [1, 1, Self.width])
+    let logits = try #require(try interpreter.run(function("head"), inputs: ["hidden": hidden])["logits"]).doubles
+    let shift = Tensor(f32: (0..<8192).map { Float($0 % 7) / 4 }, [1, 1, 8192])
+    for (name, shifts) in [("certify", [Double](repeating: 0, count: 8192)), ("certify_shifted", shift.doubles)] {
+      let raised = zip(logits, shifts).map { $0 + $1 }
+      let threshold = raised.sorted(by: >)[2]
+      var inputs = ["hidden": hidden, "threshold": Tensor(f32: [Float(threshold).nextDown], [1, 1])]
+      if name == "certify_shifted" { inputs["shift"] = shift }
+      let found = try interpreter.run(function(name), inputs: inputs)
+      let ids = try #require(found["survivor_ids"]).integers.filter { $0 >= 0 }
+      #expect(Set(raised.indices.filter { raised[$0] >= threshold }).isSubset(of: ids))
+      #expect(ids.count == found["survivor_count"]?.integers[0])
+      for (id, logit) in zip(ids, try #require(found["survivor_logits"]).doubles) { #expect(logit == logits[id]) }
+    }
+  }
+
+  /// There is nothing smaller to read bounds from.
+  @Test func headsOfTheSmallestFormatHaveNoBounds() throws {
+    var module = try Self.decoder(format: "q4b32")
+    var options = HireSoftmax.Options()
+    (options.k, options.recall, options.certifies) = (8, 0.95, true)
+    let record = try Self.run(&module, HireSoftmax(options, states: Self.states(), threadCount: 2))
+    #expect(record.misses.first?.reason == "no format is smaller than 'q4b32', which bounds are to be read from")
+    #expect(!module.functions.contains { $0.name == "certify" || $0.name == "decode_hire" })
   }
 
   @Test func withoutHiddenStatesNothingIsDone() throws {

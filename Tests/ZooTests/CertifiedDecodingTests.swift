@@ -62,7 +62,9 @@ import Tokenization
 
   @Test func classesOfSurvivors() {
     var counts = SurvivorCounts()
-    for survivors in [0, 0, 1, 9, 10, 99, 100, 999, 5000, 99_999, 100_000, 1_000_000] { counts.note(survivors) }
+    for survivors in [0, 0, 1, 9, 10, 99, 100, 999, 5000, 99_999, 100_000, 1_000_000] {
+      counts.note(survivors)
+    }
     #expect(counts.counts == [2, 2, 2, 2, 1, 1, 2])
     #expect(counts.labels == ["0", "1-9", "10-99", "100-999", "1000-9999", "10000-99999", "100000-"])
     #expect((counts + counts).counts == counts.counts.map { 2 * $0 })
@@ -74,7 +76,8 @@ import Tokenization
     #expect {
       try HeadMode(plan.file, exactness: .certified)
     } throws: { error in
-      "\(error)".contains("holds no bounds, which --exact certified needs; convert again with --head hire --exact")
+      "\(error)".contains(
+        "holds no bounds, which --exact certified needs; convert again with --head hire --exact")
     }
     #expect(try HeadMode(plan.file).exactness == .deferred)
   }

@@ -3,8 +3,8 @@ import Kernels
 import PlanFormat
 import Tensors
 
-/// The functions of a plan that prove candidates right: the tokens whose logits may reach a threshold by bounds that
-/// hold for the whole vocabulary, with exact logits.
+/// The functions of a plan that prove candidates right: the tokens whose logits may reach a threshold by
+/// bounds that hold for the whole vocabulary, with exact logits.
 final class Certifier {
   /// The form of a threshold alone, and with a shift of every token.
   private let plain: Form, shifted: Form
@@ -39,14 +39,17 @@ final class Certifier {
     plan.program.functions.contains { $0.name == Self.name }
   }
 
-  private static func form(_ name: String, _ plan: PlanFile, _ pool: ThreadPool) throws(GenerationError) -> Form {
+  private static func form(_ name: String, _ plan: PlanFile, _ pool: ThreadPool) throws(GenerationError)
+    -> Form
+  {
     do throws(ExecutionError) {
       let executor = try Executor(plan, function: name, pool: pool)
       return Form(
         executor: executor, hidden: try executor.place(ofInput: "hidden"),
         threshold: try executor.place(ofInput: "threshold"),
         shift: name == shiftedName ? try executor.place(ofInput: "shift") : nil,
-        logits: try executor.place(ofOutput: "survivor_logits"), ids: try executor.place(ofOutput: "survivor_ids"),
+        logits: try executor.place(ofOutput: "survivor_logits"),
+        ids: try executor.place(ofOutput: "survivor_ids"),
         count: try executor.place(ofOutput: "survivor_count"))
     } catch {
       throw .malformedHireHead(plan.path, name, error.message)
@@ -70,7 +73,9 @@ final class Certifier {
       try form.executor.bind(form.threshold, TensorView(threshold.base, .f32, Extents(1, 1)))
       if let shift = form.shift {
         precondition(shifts.count == vocabularyCount, "one shift per token of the vocabulary")
-        try form.executor.bind(shift, TensorView(UnsafeMutableRawPointer(shifts.baseAddress!), .f32, Extents(1, 1, vocabularyCount)))
+        try form.executor.bind(
+          shift,
+          TensorView(UnsafeMutableRawPointer(shifts.baseAddress!), .f32, Extents(1, 1, vocabularyCount)))
       }
       try form.executor.run()
     } catch {

@@ -1,4 +1,5 @@
-/// How often so many tokens were left by bounds beside the candidates that reached the threshold, by powers of ten.
+/// How often so many tokens were left by bounds beside the candidates that reached the threshold, by powers
+/// of ten.
 public struct SurvivorCounts: Sendable, Equatable {
   /// Of 0, of 1-9, of 10-99, ... tokens; the last class is open.
   public private(set) var counts = [Int](repeating: 0, count: 7)

@@ -12,7 +12,8 @@ struct DrawBound {
 extension Sampler {
   /// The bound that the choice for `position` reaches, and with it all tokens that the choice depends on.
   ///
-  /// Penalties of 1 and more and bans only lower logits, so what reaches a changed logit reaches it unchanged:
+  /// Penalties of 1 and more and bans only lower logits, so what reaches a changed logit reaches it
+  /// unchanged:
   ///
   /// - greedy: the largest logit of the list
   /// - top-k: the k-th largest of the list, or with min-p alone behind it what min-p asks for, if that is more

@@ -5,14 +5,14 @@ import Tensors
 ///
 ///     logits, ids, count = certify_rows(x, threshold, weight, bound_weight, bound_error, bound_slack, metric, bias, shift)
 ///
-/// `bound_weight` holds the rows of `weight` in the smaller `bound_format`; with `bound_error` [V], `bound_slack` [2]
-/// and `metric` [K, K] it gives upper bounds of logits (`RowBound` of the kernel tells how). Listed are at least the
-/// rows with `softcap(weight x + bias) + shift >= threshold`, where they are `capacity` at most: what is not listed
-/// does not reach the threshold. `count` says how many there are; when there are more than `capacity`, or places are
-/// left, the places are minus infinity with id -1.
+/// `bound_weight` holds the rows of `weight` in the smaller `bound_format`; with `bound_error` [V],
+/// `bound_slack` [2] and `metric` [K, K] it gives upper bounds of logits (`RowBound` of the kernel tells
+/// how). Listed are at least the rows with `softcap(weight x + bias) + shift >= threshold`, where they are
+/// `capacity` at most: what is not listed does not reach the threshold. `count` says how many there are; when
+/// there are more than `capacity`, or places are left, the places are minus infinity with id -1.
 ///
-/// The exact meaning is the definition that is decomposed into: the rows that reach the threshold, those with the
-/// largest logits first. The kernel may list more, and gives them by id.
+/// The exact meaning is the definition that is decomposed into: the rows that reach the threshold, those with
+/// the largest logits first. The kernel may list more, and gives them by id.
 struct CertifyRows: Operator {
   let schema = OperatorSchema(
     "certify_rows",
@@ -39,7 +39,9 @@ struct CertifyRows: Operator {
     if let a = copies.constant, let b = vocabulary.constant, a != b {
       throw OperatorError("operand 3 has \(a) rows, accepted are \(b)")
     }
-    for (operand, shape) in [(4, [vocabulary]), (5, [2]), (6, [x.shape[2], x.shape[2]]), (8, lead + [vocabulary])] {
+    for (operand, shape) in [
+      (4, [vocabulary]), (5, [2]), (6, [x.shape[2], x.shape[2]]), (8, lead + [vocabulary]),
+    ] {
       try call.require(operand, shape: shape)
       if call.has(operand) { try call.requireEqualElements(0, operand) }
     }
@@ -53,7 +55,8 @@ struct CertifyRows: Operator {
       return Work(flops: 0, moving: operands + results)
     }
     let products = x.elementCount * copies.shape[0]
-    return Work(flops: products * 2, moving: operands.enumerated().map { $0.offset == 2 ? nil : $0.element } + results)
+    return Work(
+      flops: products * 2, moving: operands.enumerated().map { $0.offset == 2 ? nil : $0.element } + results)
   }
 
   func decompose(_ node: Node, into builder: inout GraphBuilder) throws(OperatorError) -> [ValueID?]? {
@@ -66,7 +69,8 @@ struct CertifyRows: Operator {
       throw OperatorError("the vocabulary must be known, found \(builder.type(logits))")
     }
     let axis = builder.constant([-1])
-    let raised = try operand(8).map { shift throws(OperatorError) in try builder("add", logits, shift) } ?? logits
+    let raised =
+      try operand(8).map { shift throws(OperatorError) in try builder("add", logits, shift) } ?? logits
     let least = try builder("unsqueeze", operand(1), axis)
     let isBelow = try builder("less", raised, least)
     let ones = try builder("cast", try builder("not", isBelow), attributes: ["to": .element(.i32)])

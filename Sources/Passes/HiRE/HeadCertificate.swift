@@ -5,11 +5,12 @@ import Tensors
 
 /// Bounds of all logits of a head, from a copy of it in the format with the least cost (see `certify_rows`).
 ///
-/// The copy is a matrix of its own, not a plane of bits of the head: products read rows that are contiguous, scales
-/// included, and a plane would leave gaps of the other one between them.
+/// The copy is a matrix of its own, not a plane of bits of the head: products read rows that are contiguous,
+/// scales included, and a plane would leave gaps of the other one between them.
 ///
-/// The cost of a token is that of reading the copy, of the rows that bounds leave on held-out states, and of the whole
-/// head where these are too many: the mean over drawing the likeliest token and over drawing from the top k.
+/// The cost of a token is that of reading the copy, of the rows that bounds leave on held-out states, and of
+/// the whole head where these are too many: the mean over drawing the likeliest token and over drawing from
+/// the top k.
 struct HeadCertificate {
   struct Trial {
     let format: BlockFormat
@@ -66,7 +67,8 @@ struct HeadCertificate {
 
   private init(
     _ head: Attributes, _ packed: Tensor, _ format: BlockFormat, _ tensors: RowBoundTensors, _ metric: Tensor,
-    _ bias: Tensor?, _ states: Tensor, _ thresholds: (top: [Float], k: [Float]), _ cost: HeadCost, _ pool: ThreadPool
+    _ bias: Tensor?, _ states: Tensor, _ thresholds: (top: [Float], k: [Float]), _ cost: HeadCost,
+    _ pool: ThreadPool
   ) throws(KernelError) {
     let capacity = min(cost.vocabulary, max(256, cost.vocabulary / 16))
     (self.tensors, self.metric, self.capacity) = (tensors, metric, capacity)
@@ -83,7 +85,8 @@ struct HeadCertificate {
           tensors.slack, metric, bias,
         ]
       } use: {
-        (found: Tensor) throws(KernelError) in counts += found.array(of: Int32.self).map { Int($0) }
+        (found: Tensor) throws(KernelError) in
+        counts += found.array(of: Int32.self).map { Int($0) }
       }
       return counts
     }
@@ -92,7 +95,8 @@ struct HeadCertificate {
     let all = topCounts + kCounts
     let sum = all.reduce(0.0) { $0 + cost.certified(bytes: bytes, rows: $1, capacity: capacity) }
     trial = Trial(
-      format: format, bytes: bytes, nanoseconds: sum / Double(max(1, all.count)), topCounts: topCounts.sorted(),
+      format: format, bytes: bytes, nanoseconds: sum / Double(max(1, all.count)),
+      topCounts: topCounts.sorted(),
       kCounts: kCounts.sorted(), overflow: Double(all.count { $0 > capacity }) / Double(max(1, all.count)))
   }
 
@@ -116,7 +120,9 @@ struct HeadCertificate {
     var attributes = head
     attributes["last_only"] = nil
     var (top, kth): ([Float], [Float]) = ([], [])
-    try run("lm_head", attributes, states, pool, results: [true]) { x, _ in [x, packed, bias] } use: {
+    try run("lm_head", attributes, states, pool, results: [true]) { x, _ in
+      [x, packed, bias]
+    } use: {
       (logits: Tensor) throws(KernelError) in
       let count = min(k, logits.shape[2])
       guard let entry = KernelTable.entries["top_k"] else { throw .unsupported("there is no such kernel") }
@@ -147,7 +153,8 @@ struct HeadCertificate {
   }
 
   /// The metric of the states that predictors are fitted to.
-  private static func metric(_ states: HiddenStates, _ pool: ThreadPool) throws(Miss) -> (Tensor, BoundMetric) {
+  private static func metric(_ states: HiddenStates, _ pool: ThreadPool) throws(Miss) -> (Tensor, BoundMetric)
+  {
     guard let factorizations = OpenBLAS.shared?.factorizations else {
       throw Miss("bounds need OpenBLAS with LAPACK, which is not on this machine")
     }

@@ -6,7 +6,8 @@ import Tensors
 extension HireSoftmax {
   /// Bounds in the format that costs least.
   func certify(
-    _ site: HeadSite, _ head: Node, _ weights: Tensor, _ format: BlockFormat, _ bias: Tensor?, _ states: HiddenStates,
+    _ site: HeadSite, _ head: Node, _ weights: Tensor, _ format: BlockFormat, _ bias: Tensor?,
+    _ states: HiddenStates,
     _ cost: HeadCost, _ pool: ThreadPool, _ context: inout PassContext
   ) throws(Miss) -> HeadCertificate {
     let packed = HireMeasurement.packed(weights, format, pool)
@@ -29,7 +30,9 @@ extension HireSoftmax {
     return chosen
   }
 
-  private static func median(_ ascending: [Int]) -> Int { ascending.isEmpty ? 0 : ascending[ascending.count / 2] }
+  private static func median(_ ascending: [Int]) -> Int {
+    ascending.isEmpty ? 0 : ascending[ascending.count / 2]
+  }
 
   private static func spread(_ ascending: [Int]) -> String {
     "\(median(ascending)) (p95 \(ascending.isEmpty ? 0 : ascending[ascending.count * 95 / 100]))"
@@ -41,7 +44,8 @@ extension HireSoftmax {
   ///   - function: one for one token.
   ///   - attributes: those of `certify_rows`, whose constants the module has.
   static func certifier(
-    _ function: Module.Function, _ logits: String, _ attributes: Attributes, isShifted: Bool, _ module: Module,
+    _ function: Module.Function, _ logits: String, _ attributes: Attributes, isShifted: Bool,
+    _ module: Module,
     _ operators: OperatorTable, _ symbols: SymbolSource
   ) throws -> Module.Function {
     let site = try HeadSite(function.graph, logits: logits)

@@ -34,7 +34,8 @@ struct HeadReport: Encodable {
   var text: String {
     var text = "hire, exact \(exact): "
     if exact == HeadMode.Exactness.deferred.rawValue {
-      text += "verified \(verifiedPasses) times, \(mismatches) tokens replaced, \(discardedTokens) drawn in vain, "
+      text +=
+        "verified \(verifiedPasses) times, \(mismatches) tokens replaced, \(discardedTokens) drawn in vain, "
     }
     if let survivors {
       let classes = survivors.filter { $0.draws > 0 }.map { "\($0.rows): \($0.draws)" }

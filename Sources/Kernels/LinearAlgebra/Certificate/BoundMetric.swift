@@ -1,4 +1,5 @@
-/// A metric in which errors of weights and hidden states are measured: matrices T and S, T^T S about the identity.
+/// A metric in which errors of weights and hidden states are measured: matrices T and S, T^T S about the
+/// identity.
 ///
 ///     |<e, x>| <= |S e| |T x|
 ///
@@ -6,8 +7,8 @@
 ///
 ///     T = diag(c)^(-1/4) Q^T,  S = diag(c)^(1/4) Q^T
 ///
-/// makes the mean of |S e|^2 |T x|^2 over errors without direction the least: (sum of sqrt(c))^2 in place of n times
-/// the sum of c. What is gained is the more the fewer directions hidden states have.
+/// makes the mean of |S e|^2 |T x|^2 over errors without direction the least: (sum of sqrt(c))^2 in place of
+/// n times the sum of c. What is gained is the more the fewer directions hidden states have.
 public struct BoundMetric: Sendable {
   public let size: Int
   /// T and S, [K, K].
@@ -30,9 +31,12 @@ public struct BoundMetric: Sendable {
     size = n
     forward = vectors.indices.map { Float(vectors[$0] / roots[$0 / n]) }
     dual = vectors.indices.map { Float(vectors[$0] * roots[$0 / n]) }
-    var product = factorizations.product(forward.map(Double.init), dual.map(Double.init), n, transposesA: true)
+    var product = factorizations.product(
+      forward.map(Double.init), dual.map(Double.init), n, transposesA: true)
     for index in 0..<n { product[index * n + index] -= 1 }
-    func norm(_ squares: some Sequence<Double>) -> Double { squares.reduce(0, +).squareRoot() * (1 + 0x1p-20) }
+    func norm(_ squares: some Sequence<Double>) -> Double {
+      squares.reduce(0, +).squareRoot() * (1 + 0x1p-20)
+    }
     defect = norm(product.lazy.map { $0 * $0 }) + 0x1p-30
     self.norm = norm(forward.lazy.map { Double($0) * Double($0) })
     dualNorm = norm(dual.lazy.map { Double($0) * Double($0) })

@@ -1,19 +1,20 @@
 import CKernels
 import Tensors
 
-/// The rows of a head whose logits may reach a threshold, with these logits: what a bound leaves of a vocabulary.
+/// The rows of a head whose logits may reach a threshold, with these logits: what a bound leaves of a
+/// vocabulary.
 ///
 ///     rows   = { v : upper bound of logit[v] + shift[v] >= threshold }        see ``RowBound``
 ///     count  = the number of rows
 ///     logits = softcap(weight[ids] x + bias[ids]), ids = rows                 where count <= capacity
 ///
-/// Operands: x `[B, S, K]`, threshold `[B, S]`, weight `[V, K]`, bound_weight `[V, bytes]` (rows of the weight in a
-/// smaller format), bound_error `[V]`, bound_slack `[2]`, metric `[K, K]`, bias `[V]`, shift `[B, S, V]`. Results:
-/// logits `[B, S, M]`, ids i32 `[B, S, M]`, count i32 `[B, S]` with M the capacity.
+/// Operands: x `[B, S, K]`, threshold `[B, S]`, weight `[V, K]`, bound_weight `[V, bytes]` (rows of the
+/// weight in a smaller format), bound_error `[V]`, bound_slack `[2]`, metric `[K, K]`, bias `[V]`, shift `[B,
+/// S, V]`. Results: logits `[B, S, M]`, ids i32 `[B, S, M]`, count i32 `[B, S]` with M the capacity.
 ///
-/// Ids ascend. Places that are left, and all places of a row of x with more rows than fit, are minus infinity with
-/// id -1. Logits have the bits that `lm_head` gives them. A row of x has the same results whatever the other rows
-/// and however many threads. What is no number passes every bound.
+/// Ids ascend. Places that are left, and all places of a row of x with more rows than fit, are minus infinity
+/// with id -1. Logits have the bits that `lm_head` gives them. A row of x has the same results whatever the
+/// other rows and however many threads. What is no number passes every bound.
 struct CertifyRowsKernel: Kernel {
   let format: BlockFormat
   let boundFormat: BlockFormat
@@ -29,7 +30,8 @@ struct CertifyRowsKernel: Kernel {
       throw .invalid("'bound_format' is \"\(bound)\", accepted are formats of blocks")
     }
     return CertifyRowsKernel(
-      format: try attributes.blockFormat("weight_format", orThrow: KernelError.unsupported), boundFormat: bound,
+      format: try attributes.blockFormat("weight_format", orThrow: KernelError.unsupported),
+      boundFormat: bound,
       softcap: attributes.float("softcap", default: 0), capacity: capacity)
   }
 
@@ -118,7 +120,8 @@ struct CertifyRowsKernel: Kernel {
   private func thresholds(_ call: KernelCall, _ rows: Int) throws(KernelError) -> UnsafePointer<Float> {
     let view = call.contiguous(1)
     guard view.element == .f32, view.elementCount == rows else {
-      throw .invalid("operand 1 is \(view.element)\(view.shape.array), accepted is f32, one for each row of x")
+      throw .invalid(
+        "operand 1 is \(view.element)\(view.shape.array), accepted is f32, one for each row of x")
     }
     return UnsafePointer(view.pointer())
   }

@@ -3,26 +3,27 @@ import Tensors
 
 /// Upper bounds of the logits of all rows of a head, from a copy of the rows in a smaller format.
 ///
-/// Let w be a row of the head and w^ its copy, x a hidden state and x^ what it is rounded to for products with
-/// blocks. With an invertible matrix T, S about its inverse transposed, by Cauchy and Schwarz
+/// Let w be a row of the head and w^ its copy, x a hidden state and x^ what it is rounded to for products
+/// with blocks. With an invertible matrix T, S about its inverse transposed, by Cauchy and Schwarz
 ///
 ///     w^ x^ + (w - w^) x^ + w (x - x^)
 ///       <= w^ x^ + |S (w - w^)| |T x^| + |I - T^T S| |w - w^| |x^| + |w| |x - x^|
 ///
 /// The last term is absent for heads in blocks, whose logits come from x^, too. T is the identity without a
-/// metric. Sums of K products in f32 are off by at most g = 1.1 (K + 32) 2^-24 times the sum of their magnitudes,
-/// in any order. So with
+/// metric. Sums of K products in f32 are off by at most g = 1.1 (K + 32) 2^-24 times the sum of their
+/// magnitudes, in any order. So with
 ///
 ///     error[v] = |S (w - w^)|                                                     rounded up
 ///     slack[0] = max over v of g m(w) + g m(w^) + |I - T^T S| |w - w^| + g |T| error[v]
 ///     slack[1] = max over v of (1 + g) |w|
 ///
-/// where m is a norm of all that the products add (``RowBoundTensors``), the f32 number that `lm_head` computes
-/// before the bias is at most
+/// where m is a norm of all that the products add (``RowBoundTensors``), the f32 number that `lm_head`
+/// computes before the bias is at most
 ///
 ///     score[v] + error[v] |T x^| + slack[0] |x^| + slack[1] |x - x^|              score: the product w^ x^ in f32
 ///
-/// Adding the bias rounds monotonously. Capping does up to the accuracy of tanh, for which the threshold gives way.
+/// Adding the bias rounds monotonously. Capping does up to the accuracy of tanh, for which the threshold
+/// gives way.
 struct RowBound {
   let copies: WeightMatrix
   let errors: UnsafePointer<Float>
@@ -85,8 +86,8 @@ struct RowBound {
     return UnsafePointer(queries)
   }
 
-  /// What a computed bound must reach where the logit reaches `threshold`: sums of two numbers near it are rounded,
-  /// and tanh is off by 2.5 ulp at most, in the logit and in the bound.
+  /// What a computed bound must reach where the logit reaches `threshold`: sums of two numbers near it are
+  /// rounded, and tanh is off by 2.5 ulp at most, in the logit and in the bound.
   private func least(_ threshold: Float) -> Float {
     let margin = Double(threshold.magnitude) * 0x1p-21 + Double(softcap.magnitude) * 0x1p-20 + 0x1p-120
     return Float(Double(threshold) - margin).nextDown
@@ -123,7 +124,8 @@ struct RowBound {
     var call = ck_linear_blocks(
       rows: rows.count, inner: x.inner, n0: range.lowerBound, n1: range.upperBound,
       x: quantized + rows.lowerBound * x.quantizedStride, w: copies.base, bias: nil,
-      y: room - range.lowerBound, x_stride: x.quantizedStride, w_stride: copies.rowBytes, y_stride: range.count,
+      y: room - range.lowerBound, x_stride: x.quantizedStride, w_stride: copies.rowBytes,
+      y_stride: range.count,
       list: nil)
     VectorMath.best.linearBlocks(copies.format)(&call)
     for row in rows {

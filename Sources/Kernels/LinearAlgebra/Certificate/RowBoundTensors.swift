@@ -66,7 +66,9 @@ public struct RowBoundTensors: Sendable {
       }
       var largest = 0.0
       for (place, index) in range.enumerated() {
-        let inMetric = metric.map { Self.norm(turned + place * columns, columns) + rounding * $0.dualNorm * plain[place] }
+        let inMetric = metric.map {
+          Self.norm(turned + place * columns, columns) + rounding * $0.dualNorm * plain[place]
+        }
         let error = (inMetric ?? plain[place]) * Self.upwards
         errors[index] = Float(error).nextUp
         largest = max(largest, error)
@@ -74,7 +76,9 @@ public struct RowBoundTensors: Sendable {
       slack.0 += rounding * (metric?.norm ?? 1) * largest
       slacks[piece] = slack
     }
-    let most = UnsafeBufferPointer(start: slacks, count: pieces).reduce((0.0, 0.0)) { (max($0.0, $1.0), max($0.1, $1.1)) }
+    let most = UnsafeBufferPointer(start: slacks, count: pieces).reduce((0.0, 0.0)) {
+      (max($0.0, $1.0), max($0.1, $1.1))
+    }
     let bounds = slack.base.assumingMemoryBound(to: Float.self)
     bounds[0] = Float(most.0 * Self.upwards).nextUp
     bounds[1] = Float(most.1 * Self.upwards).nextUp

@@ -17,7 +17,9 @@ struct RowSets {
 
   /// Says which of the rows from `first` on, a multiple of ``wordRows``, are in a set.
   @inline(__always)
-  func set(_ set: Int, from first: Int, _ bits: UInt64) { words[set &* wordCount &+ first / Self.wordRows] = bits }
+  func set(_ set: Int, from first: Int, _ bits: UInt64) {
+    words[set &* wordCount &+ first / Self.wordRows] = bits
+  }
 
   /// Rows in a set.
   func count(_ set: Int) -> Int {
