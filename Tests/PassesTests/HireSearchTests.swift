@@ -88,6 +88,25 @@ import Testing
     }
   }
 
+  @Test func predictorsStandSideBySide() throws {
+    let (states, weights) = Self.problem(states: 40, vocabulary: 1100, width: 128, directions: 12)
+    let pool = ThreadPool(threadCount: 2)
+    let comparison = PredictorComparison(
+      weights: weights, bias: nil,
+      fitted: try HeadBasis(states: states, rows: 40, weights: weights, pool: pool),
+      judged: Tensor(.f32, [8, 128], storage: states.storage), pool: pool)
+    let lines = try comparison.table()
+    #expect(lines.count == 9, "\(lines)")
+    let kinds = ["random", "random", "plain", "plain", "data-aware", "data-aware", "data-aware", "copy"]
+    for (line, kind) in zip(lines.dropFirst(), kinds) {
+      // Among more than there are is everything.
+      #expect(line.hasPrefix("  \(kind)") && line.hasSuffix("1.0/1.0/1.0"), "\(line)")
+    }
+    // Eight states' 64 best of 1100: chance finds a quarter of them among 256.
+    func recall(_ line: String) -> Double { Double(line.split(separator: "/")[2].prefix { $0 != "," }) ?? 0 }
+    #expect(recall(lines[1]) < recall(lines[5]) && recall(lines[8]) > 0.99, "\(lines)")
+  }
+
   /// The closed form against rows that are dealt out at random.
   @Test(arguments: [(64, 8, 400), (16, 40, 620), (64, 3, 100), (8, 600, 4700)])
   func quotasKeepWhatTheClosedFormSays(_ shards: Int, _ quota: Int, _ rank: Int) {

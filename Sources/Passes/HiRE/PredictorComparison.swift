@@ -23,7 +23,7 @@ struct PredictorComparison {
   /// and 4096.
   func table() throws(Miss) -> [String] {
     let width = weights.shape[1]
-    let lowRanks = [64, (width / 4 + 31) / 32 * 32].filter { $0 < width }
+    let lowRanks = Set([64, (width / 4 + 31) / 32 * 32]).filter { $0 < width }.sorted()
     let blocks = lowRanks.map { PredictorTrial(rank: $0, coding: .rows(.q8b32)) }
     let scans = [64, 128].filter { $0 < width }.map { PredictorTrial(rank: $0, coding: .scan(bits: 4)) }
     var lines = [
