@@ -79,13 +79,18 @@ def say(text):
 
 
 class Tandem:
-    """A plan of one setting of `--weights`."""
+    """A plan of one setting of `--weights` or `--head`.
+
+    exact: what `bench` is told of a HiRE head; None has no such head.
+    """
 
     version = note = ""
 
-    def __init__(self, key, label, weights, options):
-        self.key, self.label, self.weights, self.options = key, label, weights, options
-        suffix = "" if weights == "auto" else f".{weights}"
+    def __init__(self, key, label, options, weights="auto", exact=None):
+        self.key, self.label, self.options = key, label, options
+        self.settings = ["--weights", weights] + (["--head", "hire"] if exact else [])
+        self.exact = exact
+        suffix = ".hire" if exact else "" if weights == "auto" else f".{weights}"
         self.plan = options.cache / f"{options.gemma.name}{suffix}.plan"
 
     def prepare(self):
@@ -93,12 +98,13 @@ class Tandem:
         if self.plan.exists() and all(self.plan.stat().st_mtime > path.stat().st_mtime for path in sources):
             return
         say(f"{self.label}: compiling {self.plan}")
-        run([self.options.tandem, "convert", sources[1], "--weights", self.weights, "-o", self.plan], False)
+        run([self.options.tandem, "convert", sources[1], *self.settings, "-o", self.plan], False)
 
     def bench(self):
         options = self.options
         sizes = ["-p", options.p, "-n", options.n, "-r", 1, "--blocks", 0, "--threads", options.threads]
-        report = json.loads(run([options.tandem, "bench", self.plan, *sizes, "--json"]))
+        head = ["--exact", self.exact] if self.exact else []
+        report = json.loads(run([options.tandem, "bench", self.plan, *sizes, *head, "--json"]))
         rates = {result["test"][:2]: result for result in report["results"]}
         return {
             PREFILL: rates["pp"]["tokens_per_second"]["median"],
@@ -111,7 +117,9 @@ class Tandem:
     def perplexity(self, text, windows):
         options = self.options
         limit = ["--tokens", options.tokens, "--window", WINDOW, "--threads", options.threads]
-        return json.loads(run([options.tandem, "eval", self.plan, "--text", text, *limit, "--json"]))["perplexity"]
+        # Verified text is that of the dense head.
+        head = ["--head", "hire"] if self.exact == "none" else []
+        return json.loads(run([options.tandem, "eval", self.plan, "--text", text, *limit, *head, "--json"]))["perplexity"]
 
     def identity(self):
         return [self.key, *map(file_identity, (self.plan, self.options.tandem))]
@@ -181,8 +189,10 @@ def engines(options):
     """All engines in the order of the table."""
     gguf = next(iter(options.gemma.glob("*.gguf")), options.gemma / "gemma-3-270m-q4_k_m.gguf")
     found = [
-        Tandem("tandem", "tandem, weights auto", "auto", options),
-        Tandem("tandem-f32", "tandem, f32", "f32", options),
+        Tandem("tandem", "tandem, weights auto", options),
+        Tandem("hire", "tandem, HiRE head, candidates alone", options, exact="none"),
+        Tandem("deferred", "tandem, HiRE head, verified", options, exact="deferred"),
+        Tandem("tandem-f32", "tandem, f32", options, weights="f32"),
         Peer("llama", "llama.cpp, Q4_K_M", "llama", gguf, options),
         Peer("genai", "onnxruntime-genai, int8 blocks of 32", "genai", None, options),
         Peer("ov", "OpenVINO GenAI, int8", "ov", None, options),
@@ -353,7 +363,7 @@ def main():
     parser.add_argument("--gemma", type=Path, default=Path(".cache/gemma-3-270m"), help="graph, tokenizer and GGUF file")
     parser.add_argument("--export", action="append", default=[], metavar="NAME=FILE.onnx",
                         help="another export of the model, for ONNX Runtime")
-    parser.add_argument("--only", metavar="KEY,...", help="of tandem, tandem-f32, llama, genai, ov, ort; by default all")
+    parser.add_argument("--only", metavar="KEY,...", help="of tandem, hire, deferred, tandem-f32, llama, genai, ov, ort; by default all")
     parser.add_argument("--text", type=Path, default=Path("/usr/share/common-licenses/GPL-3"),
                         help="what the perplexity is taken of")
     parser.add_argument("--tokens", type=int, default=16368, help="tokens of the text at most")
