@@ -8,7 +8,10 @@ public struct ConversionOptions: Sendable {
   public enum WeightFormat: String, CaseIterable, Sendable {
     /// The smallest format that reproduces the exported values, q8 where none does.
     case auto
-    case f32, bf16, q8, q6, q5, q4
+    case f32, bf16, q8
+    /// The numbers of q8, in nested planes.
+    case q8n
+    case q6, q5, q4
 
     var policy: QuantizeWeights.Policy {
       switch self {
@@ -16,6 +19,7 @@ public struct ConversionOptions: Sendable {
       case .f32: .format(.f32)
       case .bf16: .format(.bf16)
       case .q8: .format(.q8b32)
+      case .q8n: .format(.q8n32)
       case .q6: .format(.q6b16)
       case .q5: .format(.q5b32)
       case .q4: .format(.q4b32)

@@ -19,7 +19,7 @@ private final class GuardedBytes {
 }
 
 struct BlockKernelTests {
-  static let formats: [BlockFormat] = [.q8b32, .q6b16, .q5b32, .q4b32]
+  static let formats: [BlockFormat] = [.q8b32, .q6b16, .q5b32, .q4b32, .q8n32, .q4n32]
   static let kernels: [MicroKernel] = formats.flatMap { MicroKernel.runnable("linear_\($0)") }
   /// Every chunk by itself, with its neighbours, full and not.
   static let depths = [1, 31, 32, 33, 64, 95, 128, 160, 224, 255, 256, 257, 480, 640, 1009]
@@ -65,7 +65,7 @@ struct BlockKernelTests {
       bytes.withUnsafeMutableBytes { bytes in
         for n in 0..<columns {
           let row = (0..<inner).map { number($0 / 32 + n) }
-          format.encode(row, columns: inner, into: bytes.baseAddress! + n * stride)
+          format.encode(row, columns: inner, into: bytes.baseAddress!, row: n, of: columns)
         }
       }
       weights = bytes
@@ -84,10 +84,16 @@ struct BlockKernelTests {
       var call = ck_linear_blocks(
         rows: range.count, inner: inner, n0: n.lowerBound, n1: n.upperBound,
         x: q.base + range.lowerBound * stride,
-        w: w.base, bias: withBias ? UnsafePointer(b.base) : nil, y: y.base + range.lowerBound * columns,
-        x_stride: stride, w_stride: format.rowBytes(inner), y_stride: columns, list: nil)
+        w: w.base, low: low(w.base), bias: withBias ? UnsafePointer(b.base) : nil,
+        y: y.base + range.lowerBound * columns, x_stride: stride, w_stride: format.firstBytes(inner),
+        y_stride: columns, list: nil)
       withExtendedLifetime((b, w, q)) { kernel.pointer(as: MicroKernelType.LinearBlocks.self)(&call) }
       return y.values
+    }
+
+    /// The plane of weights that lies apart.
+    func low(_ weights: UnsafeRawPointer) -> UnsafeRawPointer? {
+      format.rest(of: weights, rows: columns, columns: inner)
     }
 
     /// The reference product and a bound for sums of its terms in f32.
@@ -95,10 +101,10 @@ struct BlockKernelTests {
       let activations = QuantizedRow(Array(x[s * inner..<(s + 1) * inner]))
       var row = [Float](repeating: 0, count: inner)
       weights.withUnsafeBytes {
-        format.decode($0.baseAddress! + n * format.rowBytes(inner), columns: inner, into: &row)
+        format.decode($0.baseAddress!, row: n, of: columns, columns: inner, into: &row)
       }
       let value = weights.withUnsafeBytes {
-        format.dot($0.baseAddress! + n * format.rowBytes(inner), activations)
+        format.dot($0.baseAddress!, row: n, of: columns, activations)
       }
       // Minima and offsets are subtracted from sums that are larger than the terms: allow for codes up to 63.
       var size = Double(bias[n].magnitude)
@@ -168,8 +174,8 @@ struct BlockKernelTests {
         list.withUnsafeBufferPointer { list in
           var call = ck_linear_blocks(
             rows: 1, inner: inner, n0: 1, n1: list.count, x: q.base + s * ck_quantized_row_bytes(inner),
-            w: w.base, bias: bias.base, y: y.base, x_stride: 0, w_stride: test.format.rowBytes(inner),
-            y_stride: 0, list: list.baseAddress)
+            w: w.base, low: test.low(w.base), bias: bias.base, y: y.base, x_stride: 0,
+            w_stride: test.format.firstBytes(inner), y_stride: 0, list: list.baseAddress)
           withExtendedLifetime((bias, w, q)) { kernel.pointer(as: MicroKernelType.LinearBlocks.self)(&call) }
         }
         #expect(y.values[0].isNaN, "place 0 is outside")
@@ -183,6 +189,23 @@ struct BlockKernelTests {
     let test = Case(format, rows: 9, inner: 1000, columns: 11)
     let kernels = MicroKernel.runnable("linear_\(format)").filter { $0.isa != "portable" }
     #expect(Set(kernels.map { test.run($0).bits }).count <= 1)
+  }
+
+  /// Nested planes hold the numbers of q8b32, and their first plane is a matrix of its own.
+  @Test(arguments: MicroKernel.runnable("linear_q8b32"), [false, true])
+  func nestedPlanesHaveTheBitsOfWholeCodes(kernel: MicroKernel, isExtreme: Bool) throws {
+    func twin(_ format: BlockFormat) throws -> MicroKernel {
+      try #require(MicroKernel.runnable("linear_\(format)").first { $0.isa == kernel.isa })
+    }
+    for inner in Self.depths {
+      for rows in [1, 3, 16] {
+        let whole = Case(.q8b32, rows: rows, inner: inner, columns: 21, isExtreme: isExtreme)
+        let nested = Case(.q8n32, rows: rows, inner: inner, columns: 21, isExtreme: isExtreme)
+        #expect(nested.run(try twin(.q8n32)).bits == whole.run(kernel).bits, "K \(inner) rows \(rows)")
+        let high = Case(.q4n32, rows: rows, inner: inner, columns: 21, isExtreme: isExtreme)
+        #expect(nested.weights.starts(with: high.weights), "K \(inner)")
+      }
+    }
   }
 
   @Test(arguments: kernels)

@@ -7,7 +7,7 @@ import Testing
 /// Operators that read weights in blocks: against their decompositions, and bit for bit whatever else is
 /// computed.
 @Suite struct WeightFormatTests {
-  private static let formats: [BlockFormat] = [.q4b32, .q5b32, .q6b16, .q8b32, .bf16]
+  private static let formats: [BlockFormat] = [.q4b32, .q5b32, .q6b16, .q8b32, .q8n32, .bf16]
   private static let rowCounts = [1, 3, 16, 17, 33, 300]
 
   /// Rows that int8 holds exactly: whole numbers, 127 among those of every block.
@@ -72,7 +72,7 @@ import Testing
     }
   }
 
-  @Test(arguments: formats, rowCounts)
+  @Test(arguments: formats + [.q4n32], rowCounts)
   func linear(_ format: BlockFormat, _ rows: Int) throws {
     for (inner, outputs) in [(33, 5), (352, 70), (640, 17)] {
       let operands: [Tensor?] = [
@@ -108,7 +108,7 @@ import Testing
     _ = try check("feed_forward", Array(operands[..<3]), plain, tolerance: 0.02)
   }
 
-  @Test(arguments: formats, [1, 5, 40])
+  @Test(arguments: formats + [.q4n32], [1, 5, 40])
   func head(_ format: BlockFormat, _ rows: Int) throws {
     let operands: [Tensor?] = [
       Self.exact([2, rows, 64], seed: 1), try weights([1037, 64], seed: 2, format), noise([1037], seed: 3),
@@ -122,7 +122,7 @@ import Testing
     if format != .bf16 { #expect(last.bits == all.positions(rows - 1..<rows, axis: 1).bits) }
   }
 
-  @Test(arguments: formats)
+  @Test(arguments: formats + [.q4n32])
   func embedding(_ format: BlockFormat) throws {
     let attributes: [String: AttributeValue] = [
       "table_format": .string(format.rawValue), "columns": .int(70), "scale": .float(8.5),

@@ -23,19 +23,23 @@ extension BlockFormat {
 }
 
 struct BlockFormatTests {
-  @Test(arguments: zip(BlockFormat.allCases, [5, 5.5, 7, 8.5, 16, 32]))
+  @Test(arguments: zip(BlockFormat.allCases, [5, 5.5, 7, 8.5, 8.5, 4.5, 16, 32]))
   func sizesAreWhatTheTableSays(format: BlockFormat, bits: Double) {
     #expect(format.bitsPerWeight == bits)
     #expect(format.rowBytes(640) == Int(640 * bits / 8))
     #expect(format.rowBytes(2048) == Int(2048 * bits / 8))
     #expect(format.rowBytes(1) <= 40)
-    for coding in [Q8B32.self, Q6B16.self, Q5B32.self, Q4B32.self] as [any BlockCoding.Type] {
+    for coding in [
+      Q8B32.self, Q6B16.self, Q5B32.self, Q4B32.self, Q8N32.self, Q4N32.self,
+    ] as [any BlockCoding.Type] {
       #expect(coding.byteCount == coding.planes.reduce(0, +) * 4 + coding.parameterCount * 2)
     }
   }
 
   /// Half a step of the grid; for grids without a code at one end a whole one.
-  @Test(arguments: zip(BlockFormat.allCases, [1 / 15, 1 / 16, 1 / 32, 1 / 127, 0x1p-8, 0] as [Float]))
+  @Test(arguments: zip(
+      BlockFormat.allCases,
+      [1 / 15, 1 / 16, 1 / 32, 1 / 127, 1 / 127, 8.5 / 127, 0x1p-8, 0] as [Float]))
   func errorsStayWithinAStep(format: BlockFormat, step: Float) {
     var random = SeededGenerator(seed: 1)
     for columns in [1, 15, 16, 17, 31, 32, 33, 64, 96, 160, 255, 256, 257, 480, 1000] {
@@ -46,7 +50,8 @@ struct BlockFormatTests {
     }
   }
 
-  @Test(arguments: BlockFormat.allCases)
+  /// A plane of another format has no code of its own for most numbers.
+  @Test(arguments: BlockFormat.allCases.filter { $0 != .q4n32 })
   func zerosAndSingleNumbers(format: BlockFormat) {
     #expect(format.roundTrip([Float](repeating: 0, count: 70)) == [Float](repeating: 0, count: 70))
     #expect(format.reproduces([Float](repeating: 0, count: 70)))
@@ -81,6 +86,47 @@ struct BlockFormatTests {
     #expect(Array(bytes[20..<22]) == [0x00, 0x3C])
   }
 
+  /// Codes of -127, -1, 0 and 127: nibbles 0 1, 7 15, 8 0 and 15 15, high ones first.
+  @Test func nestedPlanesOfAMatrix() {
+    let (rows, columns) = (3, 352)
+    var generator = SeededGenerator(seed: 2)
+    let matrix = (0..<rows).map { _ in generator.floats(columns) }
+    func bytes(_ format: BlockFormat) -> [UInt8] {
+      var bytes = [UInt8](repeating: 0xA5, count: rows * format.rowBytes(columns))
+      bytes.withUnsafeMutableBytes {
+        for row in 0..<rows {
+          format.encode(matrix[row], columns: columns, into: $0.baseAddress!, row: row, of: rows)
+        }
+      }
+      return bytes
+    }
+    func numbers(_ format: BlockFormat, _ bytes: [UInt8], _ row: Int) -> [Float] {
+      var numbers = [Float](repeating: .nan, count: columns)
+      bytes.withUnsafeBytes {
+        format.decode($0.baseAddress!, row: row, of: rows, columns: columns, into: &numbers)
+      }
+      return numbers
+    }
+    let (whole, nested, high) = (bytes(.q8b32), bytes(.q8n32), bytes(.q4n32))
+    #expect(nested.count == whole.count)
+    #expect(Array(nested.prefix(high.count)) == high)
+    for row in 0..<rows {
+      let exact = numbers(.q8b32, whole, row)
+      #expect(numbers(.q8n32, nested, row) == exact)
+      // What only the first plane tells is half a step of 16 codes away at most.
+      for (rough, number) in zip(numbers(.q4n32, high, row), exact) {
+        #expect((rough - number).magnitude <= 7.5 / 127 * 1.01)
+      }
+    }
+    var row = [Float](repeating: 0, count: 32)
+    (row[0], row[1], row[2], row[31]) = (-127, -1, 0, 127)
+    var one = [UInt8](repeating: 0, count: BlockFormat.q8n32.rowBytes(32))
+    one.withUnsafeMutableBytes { BlockFormat.q8n32.encode(row, columns: 32, into: $0.baseAddress!) }
+    #expect(Array(one[..<3]) == [0x80, 0x87, 0x88] && one[15] == 0xF8)
+    #expect(Array(one[16..<18]) == [0x00, 0x3C])
+    #expect(Array(one[24..<27]) == [0x01, 0x0F, 0x00] && one[39] == 0xF0)
+  }
+
   @Test func activationsOfARow() {
     let x = QuantizedRow([2, -1, 0.5] + [Float](repeating: 0, count: 29) + [0x1p-120])
     #expect(x.scales == [2 / 127, 0])
@@ -108,6 +154,7 @@ struct GridTests {
   @Test(
     arguments: [
       (.q8b32, -127...127), (.q8b32, -128...127), (.q8b32, -100...90), (.q8b32, -3...3), (.q8b32, 0...1),
+      (.q8n32, -127...127), (.q8n32, -128...127), (.q8n32, -100...90), (.q8n32, 0...1),
       (.q5b32, -16...15), (.q5b32, -16...3), (.q5b32, -7...6), (.q5b32, -2...1),
       (.q6b16, -32...31), (.q6b16, -20...19), (.q6b16, -1...30), (.q4b32, -8...7), (.q4b32, -8...2),
       (.q4b32, -3...4),
@@ -162,7 +209,7 @@ struct GridTests {
     }
   }
 
-  @Test(arguments: [BlockFormat.q8b32, .q6b16, .q5b32, .q4b32])
+  @Test(arguments: [BlockFormat.q8b32, .q6b16, .q5b32, .q4b32, .q8n32, .q4n32])
   func numbersOnNoGridAreRefused(format: BlockFormat) {
     var random = SeededGenerator(seed: 9)
     #expect(!format.reproduces(random.floats(32)))

@@ -52,11 +52,7 @@ private final class FormatProduct {
     memory = TensorStorage(byteCount: byteCount)
     // One row of weights as all: the kernels do not look at values.
     let row = (0..<columns).map { Float($0 % 31) / 15 - 1 }
-    format.encode(row, columns: columns, into: memory.base)
-    for index in 1..<rows {
-      let bytes = format.rowBytes(columns)
-      (memory.base + index * bytes).copyMemory(from: memory.base, byteCount: bytes)
-    }
+    for index in 0..<rows { format.encode(row, columns: columns, into: memory.base, row: index, of: rows) }
     weights = WeightMatrix(format, memory.base, rows: rows, columns: columns)
     x = .allocate(capacity: most * columns)
     y = .allocate(capacity: most * rows)

@@ -172,6 +172,8 @@ typedef struct {
   size_t n0, n1;
   const void *x;
   const void *w;
+  /// The plane that lies apart, for formats that have one.
+  const void *low;
   /// [N] or NULL.
   const float *bias;
   float *y;

@@ -6,6 +6,9 @@
 
 TARGET_BEGIN
 
+/// Whether codes fill 8 bits.
+INLINE int is_signed(const block_format f) { return f == Q8B32 || f == Q8N32; }
+
 INLINE __m256i pairs(__m256i a) { return _mm256_madd_epi16(a, _mm256_set1_epi16(1)); }
 
 /// Sums of unsigned codes by activations over vectors first..<end, in 16-bit lanes.
@@ -22,13 +25,16 @@ INLINE __m256i dot16(const int first, const int end, const __m256i *code, const 
 
 /// Signed codes: |code| times x with the sign of the code; the products of one pair fill 16 bits. Four
 /// vectors at a time, so that codes and magnitudes stay in registers.
-INLINE void signed_dots(const int m, const uint8_t *planes, const chunk part, __m256i *sum) {
+INLINE void signed_dots(
+    const block_format f, const int m, const uint8_t *planes, const uint8_t *low, const chunk part,
+    __m256i *sum) {
   enum { STEP = 4 };
   const int count = m < STEP ? m : STEP;
   __m256i code[STEP], magnitude[STEP];
   UNROLL for (int first = 0; first < m; first += STEP) {
     UNROLL for (int j = 0; j < count; j++) {
-      code[j] = codes(Q8B32, m, first + j, planes);
+      code[j] = codes(f, m, first + j, planes, low);
+      if (f == Q8N32) code[j] = _mm256_xor_si256(code[j], _mm256_set1_epi8((char)0x80));
       magnitude[j] = _mm256_abs_epi8(code[j]);
     }
     const uint8_t *x = part.x + 32 * first;
@@ -48,7 +54,7 @@ INLINE void unsigned_dots(
     const block_format f, const int m, const uint8_t *planes, const chunk part, __m256i *sum,
     __m256i *second_sum) {
   __m256i code[CHUNK_BLOCKS];
-  UNROLL for (int j = 0; j < m; j++) code[j] = codes(f, m, j, planes);
+  UNROLL for (int j = 0; j < m; j++) code[j] = codes(f, m, j, planes, NULL);
   const uint8_t *x = part.x, *offset = x + offsets_at((size_t)m), *halves = x + half_offsets_at((size_t)m);
   for (size_t s = 0; s < part.rows; s++) {
     __m256i first = dot16(0, f == Q6B16 && m > 1 ? m / 2 : m, code, x), second = first;
@@ -73,8 +79,9 @@ INLINE void add_chunk(const block_format f, const int m, const int group, const 
   parameters8 p[GROUP];
   UNROLL for (int r = 0; r < group; r++) {
     const size_t at = (size_t)r * part.w_stride, place = (size_t)r * part.rows;
-    if (f == Q8B32) {
-      signed_dots(m, part.planes + at, part, sum + place);
+    if (is_signed(f)) {
+      const uint8_t *low = f == Q8N32 ? part.low + (size_t)r * part.low_stride : NULL;
+      signed_dots(f, m, part.planes + at, low, part, sum + place);
     } else {
       unsigned_dots(f, m, part.planes + at, part, sum + place, second_sum + place);
     }
@@ -84,7 +91,8 @@ INLINE void add_chunk(const block_format f, const int m, const int group, const 
   for (size_t s = 0; s < part.rows; s++, x += part.x_stride) {
     UNROLL for (int r = 0; r < group; r++) {
       const size_t i = (size_t)r * part.rows + s;
-      const __m256i dot[] = {f == Q8B32 ? sum[i] : pairs(sum[i]), f == Q6B16 ? pairs(second_sum[i]) : sum[i]};
+      const __m256i dot[] = {
+          is_signed(f) ? sum[i] : pairs(sum[i]), f == Q6B16 ? pairs(second_sum[i]) : sum[i]};
       lanes[i] = add_scaled(f, m, dot, p[r], x, lanes[i]);
     }
   }
@@ -99,5 +107,7 @@ void q8b32_linear__avx2(const ck_linear_blocks *call) { linear(Q8B32, call); }
 void q6b16_linear__avx2(const ck_linear_blocks *call) { linear(Q6B16, call); }
 void q5b32_linear__avx2(const ck_linear_blocks *call) { linear(Q5B32, call); }
 void q4b32_linear__avx2(const ck_linear_blocks *call) { linear(Q4B32, call); }
+void q8n32_linear__avx2(const ck_linear_blocks *call) { linear(Q8N32, call); }
+void q4n32_linear__avx2(const ck_linear_blocks *call) { linear(Q4N32, call); }
 TARGET_END
 #endif

@@ -29,21 +29,23 @@ INLINE __m512i plane_pair(const uint8_t *p, const int i, const int bits, const i
 }
 
 /// Vectors 2 i and 2 i + 1 of the codes of a chunk of 8 blocks, as unsigned numbers.
-INLINE __m512i code_pair(const block_format f, const int i, const uint8_t *planes) {
+INLINE __m512i code_pair(const block_format f, const int i, const uint8_t *planes, const uint8_t *low) {
   switch (f) {
     case Q8B32: return _mm512_xor_si512(load512(planes + 64 * i), _mm512_set1_epi8((char)0x80));
     case Q6B16: return _mm512_or_si512(plane_pair(planes, i, 4, 0), plane_pair(planes + 128, i, 2, 4));
     case Q5B32: return _mm512_or_si512(plane_pair(planes, i, 4, 0), plane_pair(planes + 128, i, 1, 4));
-    case Q4B32: return plane_pair(planes, i, 4, 0);
+    case Q8N32: return _mm512_or_si512(plane_pair(low, i, 4, 0), plane_pair(planes, i, 4, 4));
+    case Q4B32:
+    case Q4N32: return plane_pair(planes, i, 4, 0);
   }
 }
 
 /// Subtracts what unsigned codes are too large by: offsets are -16 times the sums of activations, those of
-/// halves -32 times, and codes of q8b32 are 128 too large.
+/// halves -32 times, and codes of 8 bits are 128 too large.
 INLINE __m256i less_offset(const block_format f, const int m, const int half, __m256i sum, const uint8_t *x) {
   const uint8_t *offset = f == Q6B16 ? x + half_offsets_at((size_t)m) + 32 * half : x + offsets_at((size_t)m);
-  if (f == Q4B32) return sum;
-  return _mm256_dpwssd_epi32(sum, load256(offset), _mm256_set1_epi16(f == Q8B32 ? 8 : 1));
+  if (has_minimum(f)) return sum;
+  return _mm256_dpwssd_epi32(sum, load256(offset), _mm256_set1_epi16(f == Q8B32 || f == Q8N32 ? 8 : 1));
 }
 
 /// Sums over pairs of vectors first..<end; lanes of both vectors of a pair are added.
@@ -63,7 +65,7 @@ INLINE __m256i dot(const int first, const int end, const __m256i *code, const ui
 /// A chunk of 8 blocks of one row of weights: two vectors per register.
 INLINE void add_full_chunk(const block_format f, const chunk part, lane8 *lanes) {
   __m512i code[CHUNK_BLOCKS / 2];
-  UNROLL for (int i = 0; i < CHUNK_BLOCKS / 2; i++) code[i] = code_pair(f, i, part.planes);
+  UNROLL for (int i = 0; i < CHUNK_BLOCKS / 2; i++) code[i] = code_pair(f, i, part.planes, part.low);
   const parameters8 p = load_parameters(f, 8, part.parameters);
   const uint8_t *x = part.x;
   for (size_t s = 0; s < part.rows; s++, x += part.x_stride) {
@@ -78,7 +80,7 @@ INLINE void add_full_chunk(const block_format f, const chunk part, lane8 *lanes)
 INLINE void add_small_chunk(const block_format f, const int m, const chunk part, lane8 *lanes) {
   __m256i code[CHUNK_BLOCKS / 2];
   UNROLL for (int j = 0; j < m; j++) {
-    code[j] = codes(f, m, j, part.planes);
+    code[j] = codes(f, m, j, part.planes, part.low);
     if (f == Q8B32) code[j] = _mm256_xor_si256(code[j], _mm256_set1_epi8((char)0x80));
   }
   const parameters8 p = load_parameters(f, m, part.parameters);
@@ -109,6 +111,7 @@ INLINE void add_chunk(const block_format f, const int m, const int group, chunk 
     }
     part.planes += part.w_stride;
     part.parameters += part.w_stride;
+    if (f == Q8N32) part.low += part.low_stride;
     lanes += part.rows;
   }
 }
@@ -122,5 +125,7 @@ void q8b32_linear__avx512vnni(const ck_linear_blocks *call) { linear(Q8B32, call
 void q6b16_linear__avx512vnni(const ck_linear_blocks *call) { linear(Q6B16, call); }
 void q5b32_linear__avx512vnni(const ck_linear_blocks *call) { linear(Q5B32, call); }
 void q4b32_linear__avx512vnni(const ck_linear_blocks *call) { linear(Q4B32, call); }
+void q8n32_linear__avx512vnni(const ck_linear_blocks *call) { linear(Q8N32, call); }
+void q4n32_linear__avx512vnni(const ck_linear_blocks *call) { linear(Q4N32, call); }
 TARGET_END
 #endif

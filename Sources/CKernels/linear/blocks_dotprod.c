@@ -65,9 +65,11 @@ INLINE uint8x16_t plane(const uint8_t *p, const int m, const int i, const int bi
 }
 
 /// Sixteen codes i of a chunk, less their offset.
-INLINE int8x16_t codes(const block_format f, const int m, const int i, const uint8_t *planes) {
+INLINE int8x16_t codes(
+    const block_format f, const int m, const int i, const uint8_t *planes, const uint8_t *low) {
   if (f == Q8B32) return vld1q_s8((const int8_t *)planes + 16 * i);
-  uint8x16_t v = plane(planes, m, i, 4, 0);
+  uint8x16_t v = plane(f == Q8N32 ? low : planes, m, i, 4, 0);
+  if (f == Q8N32) v = vorrq_u8(v, plane(planes, m, i, 4, 4));
   if (f == Q6B16) v = vorrq_u8(v, plane(planes + 16 * m, m, i, 2, 4));
   if (f == Q5B32) v = vorrq_u8(v, plane(planes + 16 * m, m, i, 1, 4));
   return vsubq_s8(vreinterpretq_s8_u8(v), vdupq_n_s8((int8_t)code_offset(f)));
@@ -100,15 +102,19 @@ INLINE float32x4_t scaled(
     float32x4_t second) {
   const float32x4_t y = vmulq_f32(vcvtq_f32_s32(dot), first);
   if (f == Q6B16) return vfmaq_f32(y, vcvtq_f32_s32(second_dot), second);
-  return f == Q4B32 ? vfmsq_f32(y, second, sum) : y;
+  return has_minimum(f) ? vfmsq_f32(y, second, sum) : y;
 }
 
 /// A chunk of one row of weights.
 INLINE void add_row(const block_format f, const int m, const chunk part, lane8 *lanes) {
   int8x16_t code[2 * CHUNK_BLOCKS];
-  UNROLL for (int i = 0; i < 2 * m; i++) code[i] = codes(f, m, i, part.planes);
-  const lane8 first = load_halves(part.parameters, m);
-  const lane8 second = parameter_bytes(f) == 4 ? load_halves(part.parameters + 2 * m, m) : first;
+  UNROLL for (int i = 0; i < 2 * m; i++) code[i] = codes(f, m, i, part.planes, part.low);
+  lane8 first = load_halves(part.parameters, m);
+  lane8 second = parameter_bytes(f) == 4 ? load_halves(part.parameters + 2 * m, m) : first;
+  if (f == Q4N32) {
+    second = (lane8){vmulq_n_f32(first.low, HIGH_MINIMUM), vmulq_n_f32(first.high, HIGH_MINIMUM)};
+    first = (lane8){vmulq_n_f32(first.low, HIGH_SCALE), vmulq_n_f32(first.high, HIGH_SCALE)};
+  }
   const uint8_t *x = part.x;
   for (size_t s = 0; s < part.rows; s++, x += part.x_stride) {
     const lane8 scale = lane8_load((const float *)(x + scales_at((size_t)m)));
@@ -137,6 +143,7 @@ INLINE void add_chunk(const block_format f, const int m, const int group, chunk 
     add_row(f, m, part, lanes);
     part.planes += part.w_stride;
     part.parameters += part.w_stride;
+    if (f == Q8N32) part.low += part.low_stride;
     lanes += part.rows;
   }
 }
@@ -150,5 +157,7 @@ void q8b32_linear__dotprod(const ck_linear_blocks *call) { linear(Q8B32, call); 
 void q6b16_linear__dotprod(const ck_linear_blocks *call) { linear(Q6B16, call); }
 void q5b32_linear__dotprod(const ck_linear_blocks *call) { linear(Q5B32, call); }
 void q4b32_linear__dotprod(const ck_linear_blocks *call) { linear(Q4B32, call); }
+void q8n32_linear__dotprod(const ck_linear_blocks *call) { linear(Q8N32, call); }
+void q4n32_linear__dotprod(const ck_linear_blocks *call) { linear(Q4N32, call); }
 TARGET_END
 #endif

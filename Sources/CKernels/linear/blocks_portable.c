@@ -6,18 +6,21 @@
 #pragma STDC FP_CONTRACT OFF
 
 /// The codes of a chunk by place.
-static void read_codes(block_format f, size_t m, const uint8_t *planes, uint8_t *code) {
+static void read_codes(
+    block_format f, size_t m, const uint8_t *planes, const uint8_t *low, uint8_t *code) {
   static const uint8_t widths[][2] = {
-      [Q8B32] = {8, 0}, [Q6B16] = {4, 2}, [Q5B32] = {4, 1}, [Q4B32] = {4, 0}};
+      [Q8B32] = {8, 0}, [Q6B16] = {4, 2}, [Q5B32] = {4, 1}, [Q4B32] = {4, 0}, [Q8N32] = {4, 4},
+      [Q4N32] = {4, 0}};
   const size_t count = 32 * m;
   memset(code, 0, count);
   for (size_t plane = 0, shift = 0; plane < 2; plane++) {
     const size_t width = widths[f][plane], bytes = count * width / 8;
+    const uint8_t *p = f == Q8N32 && plane == 0 ? low : planes;
     for (size_t i = 0; width > 0 && i < count; i++) {
-      code[i] |= (planes[i % bytes] >> (i / bytes * width) & ((1 << width) - 1)) << shift;
+      code[i] |= (p[i % bytes] >> (i / bytes * width) & ((1 << width) - 1)) << shift;
     }
     shift += width;
-    planes += bytes;
+    if (p == planes) planes += bytes;
   }
 }
 
@@ -39,11 +42,12 @@ static void add_chunk(
   float dot[2][CHUNK_LANES];
   for (size_t half = 0; half < 2; half++) dots(f, m, half, code, q, dot[half]);
   for (size_t l = 0; l < CHUNK_LANES; l++) {
-    const float first = half_at(parameters + l % m * 2);
-    const float second = parameter_bytes(f) == 2 ? 0 : half_at(parameters + (m + l % m) * 2);
+    float first = half_at(parameters + l % m * 2);
+    float second = parameter_bytes(f) == 2 ? 0 : half_at(parameters + (m + l % m) * 2);
+    if (f == Q4N32) second = first * HIGH_MINIMUM, first *= HIGH_SCALE;
     float y = (dot[0][l] + dot[1][l]) * first;
     if (f == Q6B16) y = dot[0][l] * first + dot[1][l] * second;
-    if (f == Q4B32) y -= second * sum[l];
+    if (has_minimum(f)) y -= second * sum[l];
     lane[l] += y * scale[l];
   }
 }
@@ -62,12 +66,14 @@ static void linear(const ck_linear_blocks *c, block_format f) {
     const size_t row = c->list ? (size_t)c->list[n] : n;
     const uint8_t *planes = (const uint8_t *)c->w + row * c->w_stride;
     const uint8_t *parameters = planes + blocks * code_bytes(f), *x = c->x;
+    const uint8_t *low = low_bytes(f) ? (const uint8_t *)c->low + row * blocks * low_bytes(f) : NULL;
     for (size_t first = 0, m; first < blocks; first += m) {
       uint8_t code[CHUNK_BLOCKS * BLOCK];
       m = chunk_blocks(blocks - first);
-      read_codes(f, m, planes, code);
+      read_codes(f, m, planes, low, code);
       for (size_t s = 0; s < c->rows; s++) add_chunk(f, m, code, parameters, x + s * c->x_stride, lanes[s]);
       planes += m * code_bytes(f);
+      if (low) low += m * low_bytes(f);
       parameters += m * parameter_bytes(f);
       x += chunk_bytes(m);
     }
@@ -81,3 +87,5 @@ void q8b32_linear__portable(const ck_linear_blocks *call) { linear(call, Q8B32);
 void q6b16_linear__portable(const ck_linear_blocks *call) { linear(call, Q6B16); }
 void q5b32_linear__portable(const ck_linear_blocks *call) { linear(call, Q5B32); }
 void q4b32_linear__portable(const ck_linear_blocks *call) { linear(call, Q4B32); }
+void q8n32_linear__portable(const ck_linear_blocks *call) { linear(call, Q8N32); }
+void q4n32_linear__portable(const ck_linear_blocks *call) { linear(call, Q4N32); }

@@ -16,6 +16,7 @@
 ///    busy all the time.
 /// 4. Outputs are stored OUTPUTS at a time: rows of y a power of two apart share few lines of the cache.
 /// 5. Rows of a list are met one by one; rows further down the list are asked for as wholes.
+/// 6. A plane that lies apart is a second stream, asked for as far ahead.
 #pragma once
 #include <string.h>
 
@@ -27,29 +28,37 @@ enum { OUTPUTS = 16, CACHED_BYTES = 20 << 10, AHEAD_BYTES = 3 << 10 };
 
 TARGET_BEGIN
 
-/// Bytes of a chunk of m blocks of one row of weights.
+/// Bytes of a chunk of m blocks of one row of weights, but for a plane that lies apart.
 INLINE size_t weight_bytes(const block_format f, size_t m) {
   return m * (code_bytes(f) + parameter_bytes(f));
+}
+
+/// The same chunk `count` rows of weights further.
+INLINE chunk next_row(const block_format f, size_t count, chunk part) {
+  part.planes += count * part.w_stride;
+  part.parameters += count * part.w_stride;
+  if (low_bytes(f)) part.low += count * part.low_stride;
+  return part;
 }
 
 /// Adds a chunk of `tile_rows` rows of weights, and asks for as many bytes at `next`, unless it is NULL.
 INLINE void add_chunks(
     const block_format f, const int m, chunk part, const uint8_t *next, size_t tile_rows, lane8 *lanes) {
-  const size_t bytes = weight_bytes(f, (size_t)m);
+  const size_t bytes = weight_bytes(f, (size_t)m), low = (size_t)m * low_bytes(f);
   size_t r = 0;
   if (part.rows > 1) {
     for (; r + GROUP <= tile_rows; r += GROUP) {
       for (size_t i = 0; i < GROUP * bytes; i += 64) __builtin_prefetch(next + r * bytes + i);
+      for (size_t i = 0; i < GROUP * low; i += 64) __builtin_prefetch(part.low + AHEAD_BYTES + i);
       add_chunk(f, m, GROUP, part, lanes + r * part.rows);
-      part.planes += GROUP * part.w_stride;
-      part.parameters += GROUP * part.w_stride;
+      part = next_row(f, GROUP, part);
     }
   }
   for (; r < tile_rows; r++) {
     for (size_t i = 0; next && i < bytes; i += 64) __builtin_prefetch(next + r * bytes + i);
+    for (size_t i = 0; next && i < low; i += 64) __builtin_prefetch(part.low + AHEAD_BYTES + i);
     add_chunk(f, m, 1, part, lanes + r * part.rows);
-    part.planes += part.w_stride;
-    part.parameters += part.w_stride;
+    part = next_row(f, 1, part);
   }
 }
 
@@ -57,6 +66,7 @@ INLINE void add_chunks(
 INLINE chunk next_chunk(const block_format f, size_t m, chunk part) {
   part.planes += m * code_bytes(f);
   part.parameters += m * parameter_bytes(f);
+  if (low_bytes(f)) part.low += m * low_bytes(f);
   part.x += chunk_bytes(m);
   return part;
 }
@@ -67,8 +77,10 @@ INLINE void add_tile(
     const block_format f, const ck_linear_blocks *c, size_t n, const uint8_t *next, size_t tile_rows,
     size_t rows, lane8 *lanes) {
   size_t blocks = row_blocks(c->inner);
+  const size_t low_stride = blocks * low_bytes(f);
   const uint8_t *w = (const uint8_t *)c->w + n * c->w_stride;
-  chunk part = {w, w + blocks * code_bytes(f), c->x, c->w_stride, c->x_stride, rows};
+  const uint8_t *low = low_bytes(f) ? (const uint8_t *)c->low + n * low_stride : NULL;
+  chunk part = {w, w + blocks * code_bytes(f), c->x, low, low_stride, c->w_stride, c->x_stride, rows};
   for (; blocks >= 8; blocks -= 8) {
     add_chunks(f, 8, part, next, tile_rows, lanes);
     part = next_chunk(f, 8, part);
@@ -141,19 +153,22 @@ INLINE void linear_rows(const block_format f, const ck_linear_blocks *c, size_t 
   }
 }
 
+INLINE void ask_for_row(const block_format f, const ck_linear_blocks *c, size_t row) {
+  const size_t blocks = row_blocks(c->inner), low = blocks * low_bytes(f);
+  ck_prefetch((const uint8_t *)c->w + row * c->w_stride, weight_bytes(f, blocks));
+  if (low) ck_prefetch((const uint8_t *)c->low + row * low, low);
+}
+
 /// Products of one row of activations with the rows of a list.
 INLINE void linear_listed(const block_format f, const ck_linear_blocks *c) {
-  const uint8_t *w = c->w;
   const size_t bytes = weight_bytes(f, row_blocks(c->inner)), step = AHEAD_BYTES / (bytes + 1) + 1;
-  for (size_t n = c->n0; n < c->n0 + step && n < c->n1; n++) {
-    ck_prefetch(w + (size_t)c->list[n] * c->w_stride, bytes);
-  }
+  for (size_t n = c->n0; n < c->n0 + step && n < c->n1; n++) ask_for_row(f, c, (size_t)c->list[n]);
   lane8 lanes[OUTPUTS];
   for (size_t r = 0; r < OUTPUTS; r++) lanes[r] = lane8_zero();
   for (size_t n = c->n0; n < c->n1; n += OUTPUTS) {
     const size_t count = c->n1 - n < OUTPUTS ? c->n1 - n : OUTPUTS;
     for (size_t r = 0; r < count; r++) {
-      if (n + r + step < c->n1) ck_prefetch(w + (size_t)c->list[n + r + step] * c->w_stride, bytes);
+      if (n + r + step < c->n1) ask_for_row(f, c, (size_t)c->list[n + r + step]);
       lanes[r] = row_product(f, c, (size_t)c->list[n + r], NULL);
     }
     store_outputs(c, n, count, 1, lanes);

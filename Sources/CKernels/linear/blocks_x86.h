@@ -86,12 +86,15 @@ INLINE __m256i plane(const uint8_t *p, const int m, const int j, const int bits,
 }
 
 /// Vector j of the codes of a chunk.
-INLINE __m256i codes(const block_format f, const int m, const int j, const uint8_t *planes) {
+INLINE __m256i codes(
+    const block_format f, const int m, const int j, const uint8_t *planes, const uint8_t *low) {
   switch (f) {
     case Q8B32: return load256(planes + 32 * j);
     case Q6B16: return _mm256_or_si256(plane(planes, m, j, 4, 0), plane(planes + 16 * m, m, j, 2, 4));
     case Q5B32: return _mm256_or_si256(plane(planes, m, j, 4, 0), plane(planes + 16 * m, m, j, 1, 4));
-    case Q4B32: return plane(planes, m, j, 4, 0);
+    case Q8N32: return _mm256_or_si256(plane(low, m, j, 4, 0), plane(planes, m, j, 4, 4));
+    case Q4B32:
+    case Q4N32: return plane(planes, m, j, 4, 0);
   }
 }
 
@@ -112,6 +115,10 @@ typedef struct { lane8 first, second; } parameters8;
 INLINE parameters8 load_parameters(const block_format f, const int m, const uint8_t *p) {
   parameters8 y = {load_halves(p, m), _mm256_setzero_ps()};
   if (parameter_bytes(f) == 4) y.second = load_halves(p + 2 * m, m);
+  if (f == Q4N32) {
+    y.second = _mm256_mul_ps(y.first, _mm256_set1_ps(HIGH_MINIMUM));
+    y.first = _mm256_mul_ps(y.first, _mm256_set1_ps(HIGH_SCALE));
+  }
   return y;
 }
 
@@ -123,7 +130,7 @@ INLINE lane8 add_scaled(
   const lane8 scale = _mm256_loadu_ps((const float *)(x + scales_at((size_t)m)));
   lane8 y = _mm256_mul_ps(_mm256_cvtepi32_ps(dot[0]), p.first);
   if (f == Q6B16) y = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[1]), p.second, y);
-  if (f == Q4B32) {
+  if (has_minimum(f)) {
     y = _mm256_fnmadd_ps(p.second, _mm256_loadu_ps((const float *)(x + sums_at((size_t)m))), y);
   }
   return _mm256_fmadd_ps(y, scale, lanes);

@@ -12,7 +12,8 @@ public struct VectorMath: Sendable {
   let linear: MicroKernelType.Linear
   let linearBF16: MicroKernelType.LinearBF16
   let linearF16: MicroKernelType.LinearF16
-  private let linearQ8B32, linearQ6B16, linearQ5B32, linearQ4B32: MicroKernelType.LinearBlocks
+  private let linearQ8B32, linearQ6B16, linearQ5B32, linearQ4B32, linearQ8N32, linearQ4N32:
+    MicroKernelType.LinearBlocks
   let quantizeRows: MicroKernelType.QuantizeRows
   private let scanU4, scanU8: MicroKernelType.Scan
   let select: MicroKernelType.Select
@@ -40,6 +41,8 @@ public struct VectorMath: Sendable {
     linearQ6B16 = blocks(.q6b16)
     linearQ5B32 = blocks(.q5b32)
     linearQ4B32 = blocks(.q4b32)
+    linearQ8N32 = blocks(.q8n32)
+    linearQ4N32 = blocks(.q4n32)
     quantizeRows = choose("quantize_rows_f32").pointer(as: MicroKernelType.QuantizeRows.self)
     scanU4 = choose("scan_u4").pointer(as: MicroKernelType.Scan.self)
     scanU8 = choose("scan_u8").pointer(as: MicroKernelType.Scan.self)
@@ -70,6 +73,8 @@ public struct VectorMath: Sendable {
     case .q6b16: linearQ6B16
     case .q5b32: linearQ5B32
     case .q4b32: linearQ4B32
+    case .q8n32: linearQ8N32
+    case .q4n32: linearQ4N32
     case .bf16, .f32: preconditionFailure("'\(format)' has no blocks")
     }
   }

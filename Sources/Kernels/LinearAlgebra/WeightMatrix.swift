@@ -7,17 +7,26 @@ public struct WeightMatrix {
   public let base: UnsafeRawPointer
   /// N and K.
   public let rows: Int, columns: Int
-  public let rowBytes: Int
+  /// Bytes of a row, and from one row to the next: less where planes lie apart.
+  public let rowBytes: Int, stride: Int
 
-  /// - Parameter base: the first of `rows` rows of `format.rowBytes(columns)` bytes.
+  /// - Parameter base: `rows` rows of `format.rowBytes(columns)` bytes.
   public init(_ format: BlockFormat, _ base: UnsafeRawPointer, rows: Int, columns: Int) {
     (self.format, self.base, self.rows, self.columns) = (format, base, rows, columns)
-    rowBytes = format.rowBytes(columns)
+    (rowBytes, stride) = (format.rowBytes(columns), format.firstBytes(columns))
+  }
+
+  /// The plane that lies apart, for formats that have one.
+  var low: UnsafeRawPointer? { format.rest(of: base, rows: rows, columns: columns) }
+
+  /// What the first plane tells of the weights, where they are stored in nested planes.
+  var firstPlane: WeightMatrix? {
+    format.firstPlane.map { WeightMatrix($0, base, rows: rows, columns: columns) }
   }
 
   /// Row `index` as numbers.
   func decode(_ index: Int, into row: UnsafeMutablePointer<Float>) {
-    format.decode(base + index * rowBytes, columns: columns, into: row)
+    format.decode(base, row: index, of: rows, columns: columns, into: row)
   }
 }
 

@@ -93,7 +93,7 @@ public struct WeightProduct {
     switch weights.format {
     case .f32: numbers.compute(LinearProduct.Piece(rows: piece.rows, columns: piece.columns))
     case .bf16: if !computeWidened(piece) { computeBF16(piece) }
-    case .q4b32, .q5b32, .q6b16, .q8b32: computeBlocks(piece)
+    case .q4b32, .q5b32, .q6b16, .q8b32, .q8n32, .q4n32: computeBlocks(piece)
     }
   }
 
@@ -113,8 +113,8 @@ public struct WeightProduct {
       var call = ck_linear_blocks(
         rows: min(Int(CK_BLOCK_ROWS), piece.rows.upperBound - row), inner: x.inner,
         n0: piece.columns.lowerBound, n1: piece.columns.upperBound, x: quantized + row * x.quantizedStride,
-        w: weights.base, bias: bias, y: y + row * weights.rows, x_stride: x.quantizedStride,
-        w_stride: weights.rowBytes, y_stride: weights.rows, list: nil)
+        w: weights.base, low: weights.low, bias: bias, y: y + row * weights.rows,
+        x_stride: x.quantizedStride, w_stride: weights.stride, y_stride: weights.rows, list: nil)
       kernel(&call)
     }
   }

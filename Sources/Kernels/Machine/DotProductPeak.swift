@@ -47,7 +47,7 @@ private final class CachedProduct {
     for index in 0..<count * columns { x[index] = Float(index % 7) - 3 }
     y.initialize(repeating: 0, count: count * Self.rows)
     for row in 0..<Self.rows {
-      format.encode(x, columns: columns, into: weights.base + row * format.rowBytes(columns))
+      format.encode(x, columns: columns, into: weights.base, row: row, of: Self.rows)
     }
     let activations = Activations(x, rows: count, inner: columns, for: format, resources: prepared)
     let matrix = WeightMatrix(format, weights.base, rows: Self.rows, columns: columns)

@@ -21,7 +21,7 @@ struct PackBlocksKernel: Kernel {
       throw .invalid("x holds numbers that are not finite, which format '\(format)' cannot store")
     }
     call.resources.pool.forEachRow(rows, bytes: columns * 4) { row in
-      format.encode(from + row * columns, columns: columns, into: to + row * rowBytes)
+      format.encode(from + row * columns, columns: columns, into: to, row: row, of: rows)
     }
   }
 }
@@ -51,8 +51,9 @@ struct UnpackBlocksKernel: Kernel {
     shape[x.rank - 1] = columns
     let y = call.allocate(0, .f32, shape)
     let (from, to) = (x.base, y.base.assumingMemoryBound(to: Float.self))
-    call.resources.pool.forEachRow(shape.product(0..<x.rank - 1), bytes: columns * 4) { row in
-      format.decode(from + row * rowBytes, columns: columns, into: to + row * columns)
+    let rows = shape.product(0..<x.rank - 1)
+    call.resources.pool.forEachRow(rows, bytes: columns * 4) { row in
+      format.decode(from, row: row, of: rows, columns: columns, into: to + row * columns)
     }
   }
 }

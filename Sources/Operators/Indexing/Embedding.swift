@@ -60,13 +60,18 @@ struct Embedding: Operator {
   }
 
   func decompose(_ node: Node, into builder: inout GraphBuilder) throws(OperatorError) -> [ValueID?]? {
-    var y = try builder("gather", node.operands[1], node.operands[0])
     let format = try WeightRules.format(node.attributes, "table_format")
-    if format != .f32 {
-      let columns = node.attributes.int("columns", default: 0)
-      y = try builder(
-        "unpack_blocks", y, attributes: ["format": .string(format.rawValue), "columns": .int(columns)])
+    let columns = node.attributes.int("columns", default: 0)
+    func unpacked(_ rows: ValueID?) throws(OperatorError) -> ValueID? {
+      guard format != .f32 else { return rows }
+      return try builder(
+        "unpack_blocks", rows, attributes: ["format": .string(format.rawValue), "columns": .int(columns)])
     }
+    // Rows of nested planes have their meaning in the whole matrix.
+    let isWhole = format.firstPlane != nil
+    let rows = try builder(
+      "gather", isWhole ? try unpacked(node.operands[1]) : node.operands[1], node.operands[0])
+    var y = isWhole ? rows : try unpacked(rows)!
     let scale = node.attributes.float("scale", default: 1)
     if scale != 1 { y = try builder("mul", y, builder.constant(Double(scale), like: y)) }
     guard node.operands.count > 3, let positions = node.operands[2], let table = node.operands[3] else {

@@ -111,7 +111,7 @@ struct HireMeasurement {
     let step = 256
     pool.forEach((rows + step - 1) / step) { index in
       for row in (index * step)..<min((index + 1) * step, rows) {
-        format.encode(source + row * columns, columns: columns, into: target + row * bytes)
+        format.encode(source + row * columns, columns: columns, into: target, row: row, of: rows)
       }
     }
     return packed

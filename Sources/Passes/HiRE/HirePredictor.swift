@@ -52,7 +52,7 @@ struct HirePredictor {
           factor, rows: places.count, stride: rank, into: scanBase + first * panels.byteCount)
         guard let rowsBase, let format else { return }
         for (index, place) in places.enumerated() {
-          format.encode(factor + index * rank, columns: rank, into: rowsBase + place * rowBytes)
+          format.encode(factor + index * rank, columns: rank, into: rowsBase, row: place, of: vocabulary)
         }
       }
     }

@@ -55,7 +55,7 @@ struct NeuronBlock {
     pool.forEach(neurons) { neuron in
       withUnsafeTemporaryAllocation(of: Float.self, capacity: outputs) { row in
         for index in 0..<outputs { row[index] = numbers[index * neurons + neuron] }
-        format.encode(row.baseAddress!, columns: outputs, into: bytes + neuron * format.rowBytes(outputs))
+        format.encode(row.baseAddress!, columns: outputs, into: bytes, row: neuron, of: neurons)
       }
     }
     return withExtendedLifetime(down) { rows }

@@ -4,6 +4,8 @@
 protocol BlockCoding {
   /// Widths in bits of the planes that a code is split into, low bits first.
   static var planes: [Int] { get }
+  /// How many of them, the first ones, lie behind all rows of a matrix.
+  static var planesApart: Int { get }
   /// f16 numbers per block.
   static var parameterCount: Int { get }
   /// Bytes of a block, all in all.
@@ -21,6 +23,13 @@ protocol BlockCoding {
   static func decode(
     _ codes: UnsafePointer<UInt8>, _ count: Int, _ parameters: BlockParameters,
     into w: UnsafeMutablePointer<Float>)
+}
+
+extension BlockCoding {
+  static var planesApart: Int { 0 }
+
+  /// Bytes of a block that lie behind all rows of a matrix.
+  static var byteCountApart: Int { planes[..<planesApart].reduce(0, +) * BlockFormat.blockSize / 8 }
 }
 
 /// What a block stores beside its codes.
@@ -45,20 +54,30 @@ struct BlockParameters: Equatable {
 ///
 /// The parameters of a chunk are the first ones of its m blocks, then the second ones. Numbers past the end
 /// of the row have code 0; activations are zero there.
+///
+/// Planes that lie apart are left out of this and follow behind all rows of the matrix, row by row, those of
+/// chunk 0, of chunk 1, ...
 struct BlockRow {
+  /// Where a row lies: what is together, and what lies apart.
+  struct Place {
+    let bytes: UnsafeRawPointer, apart: UnsafeRawPointer
+  }
+
   static let blockSize = BlockFormat.blockSize
   static let chunkBlocks = 8
 
   private let coding: any BlockCoding.Type
   private let columns: Int
   private let blocks: Int
-  private let codeBytes: Int
+  /// Of a block, together and apart.
+  private let codeBytes: Int, apartBytes: Int
 
   init(_ coding: any BlockCoding.Type, columns: Int) {
     self.coding = coding
     self.columns = columns
     blocks = Self.blockCount(columns)
-    codeBytes = coding.planes.reduce(0, +) * Self.blockSize / 8
+    codeBytes = coding.planes[coding.planesApart...].reduce(0, +) * Self.blockSize / 8
+    apartBytes = coding.byteCountApart
   }
 
   static func blockCount(_ columns: Int) -> Int { (columns + blockSize - 1) / blockSize }
@@ -74,10 +93,11 @@ struct BlockRow {
     }
   }
 
-  func encode(_ row: UnsafePointer<Float>, into bytes: UnsafeMutableRawPointer) {
+  /// - Parameter place: zeros, to be written.
+  func encode(_ row: UnsafePointer<Float>, into place: Place) {
     withCodes { codes, block in
       forEachChunk { first, count in
-        let parameters = bytes + blocks * codeBytes + first * coding.parameterCount * 2
+        let parameters = UnsafeMutableRawPointer(mutating: self.parameters(place, first))
         codes.update(repeating: 0)
         for b in 0..<count {
           let start = (first + b) * Self.blockSize
@@ -90,19 +110,19 @@ struct BlockRow {
             parameters.storeBytes(of: p.second, toByteOffset: (count + b) * 2, as: Float16.self)
           }
         }
-        store(codes, count, bytes + first * codeBytes)
+        store(codes, first, count, place)
       }
     }
   }
 
   /// - Parameter isOffset: every code is taken as 0.
   func decode(
-    _ bytes: UnsafeRawPointer, into row: UnsafeMutablePointer<Float>, isOffset: Bool = false
+    _ place: Place, into row: UnsafeMutablePointer<Float>, isOffset: Bool = false
   ) {
     withCodes { codes, block in
       forEachChunk { first, count in
-        if !isOffset { load(codes, count, bytes + first * codeBytes) }
-        let parameters = bytes + blocks * codeBytes + first * coding.parameterCount * 2
+        if !isOffset { load(codes, first, count, place) }
+        let parameters = parameters(place, first)
         for b in 0..<count {
           var p = BlockParameters(first: parameters.loadUnaligned(fromByteOffset: b * 2, as: Float16.self))
           if coding.parameterCount > 1 {
@@ -131,12 +151,17 @@ struct BlockRow {
     }
   }
 
+  /// The parameters of the chunk that begins with a block.
+  private func parameters(_ place: Place, _ first: Int) -> UnsafeRawPointer {
+    place.bytes + blocks * codeBytes + first * coding.parameterCount * 2
+  }
+
   /// Splits the codes of a chunk into planes.
   private func store(
-    _ codes: UnsafeMutableBufferPointer<UInt8>, _ count: Int, _ planes: UnsafeMutableRawPointer
+    _ codes: UnsafeMutableBufferPointer<UInt8>, _ first: Int, _ count: Int, _ place: Place
   ) {
-    forEachPlane(count) { offset, size, width, shift in
-      let plane = (planes + offset).assumingMemoryBound(to: UInt8.self)
+    forEachPlane(first, count, place) { plane, size, width, shift in
+      let plane = UnsafeMutablePointer(mutating: plane)
       let mask = UInt8((1 << width) - 1)
       for field in 0..<8 / width {
         for i in 0..<size {
@@ -146,10 +171,11 @@ struct BlockRow {
     }
   }
 
-  private func load(_ codes: UnsafeMutableBufferPointer<UInt8>, _ count: Int, _ planes: UnsafeRawPointer) {
+  private func load(
+    _ codes: UnsafeMutableBufferPointer<UInt8>, _ first: Int, _ count: Int, _ place: Place
+  ) {
     codes.update(repeating: 0)
-    forEachPlane(count) { offset, size, width, shift in
-      let plane = (planes + offset).assumingMemoryBound(to: UInt8.self)
+    forEachPlane(first, count, place) { plane, size, width, shift in
       let mask = UInt8((1 << width) - 1)
       for field in 0..<8 / width {
         for i in 0..<size {
@@ -159,14 +185,17 @@ struct BlockRow {
     }
   }
 
+  /// Calls `body` with the planes of the chunk of `count` blocks that begins with block `first`.
   private func forEachPlane(
-    _ count: Int, _ body: (_ offset: Int, _ size: Int, _ width: Int, _ shift: Int) -> Void
+    _ first: Int, _ count: Int, _ place: Place,
+    _ body: (_ plane: UnsafePointer<UInt8>, _ size: Int, _ width: Int, _ shift: Int) -> Void
   ) {
-    var (offset, shift) = (0, 0)
-    for width in coding.planes {
+    var (plane, shift) = (place.apart + first * apartBytes, 0)
+    for (index, width) in coding.planes.enumerated() {
+      if index == coding.planesApart { plane = place.bytes + first * codeBytes }
       let size = count * Self.blockSize * width / 8
-      body(offset, size, width, shift)
-      offset += size
+      body(plane.assumingMemoryBound(to: UInt8.self), size, width, shift)
+      plane += size
       shift += width
     }
   }

@@ -1,9 +1,14 @@
 /// How a row of weights is stored: as numbers, or in blocks of 32 with f16 scales.
 ///
-/// A matrix is rows of ``rowBytes(_:)`` bytes, one behind the other; a row is encoded and decoded by itself.
-/// The layout inside a row of blocks is ``BlockRow``'s. `CKernels/linear/blocks.h` draws the same layout.
+/// A matrix is rows of ``rowBytes(_:)`` bytes, one behind the other, but for `q8n32`, whose rows lie in two
+/// places: the first ``firstBytes(_:)`` of each one behind the other, and behind these the rest of each. A
+/// row is encoded and decoded by itself. The layout inside a row of blocks is ``BlockRow``'s.
+/// `CKernels/linear/blocks.h` draws the same layout.
 public enum BlockFormat: String, CaseIterable, Sendable, Hashable {
-  case q4b32, q5b32, q6b16, q8b32, bf16, f32
+  case q4b32, q5b32, q6b16, q8b32
+  /// The numbers of q8b32 in nested planes, and what the first of these tells of them.
+  case q8n32, q4n32
+  case bf16, f32
 
   /// Numbers that share a scale in formats of blocks.
   public static let blockSize = 32
@@ -30,8 +35,34 @@ public enum BlockFormat: String, CaseIterable, Sendable, Hashable {
     switch self {
     case .f32: columns * 4
     case .bf16: (columns + 15) / 16 * 32
-    default: (BlockRow.blockCount(columns) * coding!.byteCount + 7) / 8 * 8
+    default: firstBytes(columns) + restBytes(columns)
     }
+  }
+
+  /// Bytes from one row to the next: all of a row, or what is not behind all rows.
+  public func firstBytes(_ columns: Int) -> Int {
+    guard let coding else { return rowBytes(columns) }
+    return (BlockRow.blockCount(columns) * (coding.byteCount - coding.byteCountApart) + 7) / 8 * 8
+  }
+
+  /// Bytes of a row that lie behind the first bytes of all rows.
+  private func restBytes(_ columns: Int) -> Int {
+    coding.map { BlockRow.blockCount(columns) * $0.byteCountApart } ?? 0
+  }
+
+  /// The format of the first bytes of rows, as a matrix by themselves: that of fewer bits for nested planes.
+  public var firstPlane: BlockFormat? { self == .q8n32 ? .q4n32 : nil }
+
+  /// Where the rest of rows begins in a matrix of nested planes.
+  public func rest(of matrix: UnsafeRawPointer, rows: Int, columns: Int) -> UnsafeRawPointer? {
+    firstPlane == nil ? nil : matrix + rows * firstBytes(columns)
+  }
+
+  /// Row `index` of `rows`.
+  private func place(_ index: Int, of matrix: UnsafeRawPointer, rows: Int, columns: Int) -> BlockRow.Place {
+    let first = firstBytes(columns)
+    return BlockRow.Place(
+      bytes: matrix + index * first, apart: matrix + rows * first + index * restBytes(columns))
   }
 
   /// The most columns that a row of so many bytes can have: those that fill its last block up.
@@ -43,35 +74,51 @@ public enum BlockFormat: String, CaseIterable, Sendable, Hashable {
     }
   }
 
-  /// Stores a row of finite numbers: on their grid where they lie on one, else rounded to the nearest codes.
-  public func encode(_ row: UnsafePointer<Float>, columns: Int, into bytes: UnsafeMutableRawPointer) {
-    bytes.initializeMemory(as: UInt8.self, repeating: 0, count: rowBytes(columns))
+  /// Stores a row of finite numbers as row `index` of a matrix of `rows`: on their grid where they lie on
+  /// one, else rounded to the nearest codes.
+  public func encode(
+    _ row: UnsafePointer<Float>, columns: Int, into matrix: UnsafeMutableRawPointer, row index: Int = 0,
+    of rows: Int = 1
+  ) {
+    let place = place(index, of: matrix, rows: rows, columns: columns)
+    let bytes = UnsafeMutableRawPointer(mutating: place.bytes)
+    bytes.initializeMemory(as: UInt8.self, repeating: 0, count: firstBytes(columns))
+    UnsafeMutableRawPointer(mutating: place.apart)
+      .initializeMemory(as: UInt8.self, repeating: 0, count: restBytes(columns))
     switch self {
     case .f32: bytes.copyMemory(from: row, byteCount: columns * 4)
     case .bf16:
       for k in 0..<columns {
         bytes.storeBytes(of: NumberCoding.bf16(row[k]), toByteOffset: k * 2, as: UInt16.self)
       }
-    default: BlockRow(coding!, columns: columns).encode(row, into: bytes)
+    default: BlockRow(coding!, columns: columns).encode(row, into: place)
     }
   }
 
-  /// The numbers of a row.
-  public func decode(_ bytes: UnsafeRawPointer, columns: Int, into row: UnsafeMutablePointer<Float>) {
+  /// The numbers of row `index` of a matrix of `rows`.
+  public func decode(
+    _ matrix: UnsafeRawPointer, row index: Int = 0, of rows: Int = 1, columns: Int,
+    into row: UnsafeMutablePointer<Float>
+  ) {
+    let place = place(index, of: matrix, rows: rows, columns: columns)
     switch self {
-    case .f32: UnsafeMutableRawPointer(row).copyMemory(from: bytes, byteCount: columns * 4)
+    case .f32: UnsafeMutableRawPointer(row).copyMemory(from: place.bytes, byteCount: columns * 4)
     case .bf16:
       for k in 0..<columns {
-        row[k] = NumberCoding.float(bf16: bytes.load(fromByteOffset: k * 2, as: UInt16.self))
+        row[k] = NumberCoding.float(bf16: place.bytes.load(fromByteOffset: k * 2, as: UInt16.self))
       }
-    default: BlockRow(coding!, columns: columns).decode(bytes, into: row)
+    default: BlockRow(coding!, columns: columns).decode(place, into: row)
     }
   }
 
   /// What codes of 0 stand for in a row: products take the numbers as those above these, and these.
-  public func decodeOffsets(_ bytes: UnsafeRawPointer, columns: Int, into row: UnsafeMutablePointer<Float>) {
+  public func decodeOffsets(
+    _ matrix: UnsafeRawPointer, row index: Int = 0, of rows: Int = 1, columns: Int,
+    into row: UnsafeMutablePointer<Float>
+  ) {
     guard let coding else { return row.update(repeating: 0, count: columns) }
-    BlockRow(coding, columns: columns).decode(bytes, into: row, isOffset: true)
+    let place = place(index, of: matrix, rows: rows, columns: columns)
+    BlockRow(coding, columns: columns).decode(place, into: row, isOffset: true)
   }
 
   /// Whether this format stores a row such that no error exceeds `tolerance` times the largest magnitude of
@@ -97,6 +144,9 @@ public enum BlockFormat: String, CaseIterable, Sendable, Hashable {
     return error <= tolerance * largest
   }
 
+  /// What ``smallest(reproducing:rows:columns:tolerance:)`` chooses from.
+  private static let ladder: [BlockFormat] = [.q4b32, .q5b32, .q6b16, .q8b32, .bf16, .f32]
+
   /// The smallest format that reproduces every row of a matrix within `tolerance`; f32 when none else does.
   ///
   /// A few rows are looked at first, so that weights on no grid cost next to nothing.
@@ -105,7 +155,7 @@ public enum BlockFormat: String, CaseIterable, Sendable, Hashable {
   ) -> BlockFormat {
     let samples = 16
     let step = max(1, rows / samples)
-    return allCases.first { format in
+    return ladder.first { format in
       func isExact(_ row: Int) -> Bool {
         format.reproduces(matrix + row * columns, columns: columns, tolerance: tolerance)
       }
@@ -113,12 +163,14 @@ public enum BlockFormat: String, CaseIterable, Sendable, Hashable {
     } ?? .f32
   }
 
-  /// The product of a stored row and a row of activations: the sum over blocks of their scale times quants by
-  /// weights.
-  public func dot(_ bytes: UnsafeRawPointer, _ x: QuantizedRow) -> Double {
+  /// The product of row `index` of a matrix of `rows` and a row of activations: the sum over blocks of their
+  /// scale times quants by weights.
+  public func dot(
+    _ matrix: UnsafeRawPointer, row index: Int = 0, of rows: Int = 1, _ x: QuantizedRow
+  ) -> Double {
     let columns = x.quants.count
     return withUnsafeTemporaryAllocation(of: Float.self, capacity: columns) { row in
-      decode(bytes, columns: columns, into: row.baseAddress!)
+      decode(matrix, row: index, of: rows, columns: columns, into: row.baseAddress!)
       var sum = 0.0
       for k in 0..<columns {
         let quant = Double(x.scales[k / BlockRow.blockSize]) * Double(x.quants[k])
@@ -134,6 +186,8 @@ public enum BlockFormat: String, CaseIterable, Sendable, Hashable {
     case .q5b32: Q5B32.self
     case .q6b16: Q6B16.self
     case .q8b32: Q8B32.self
+    case .q8n32: Q8N32.self
+    case .q4n32: Q4N32.self
     case .bf16, .f32: nil
     }
   }

@@ -123,10 +123,9 @@ struct RowBound {
     guard let quantized = x.quantized else { preconditionFailure("activations are not quantized") }
     var call = ck_linear_blocks(
       rows: rows.count, inner: x.inner, n0: range.lowerBound, n1: range.upperBound,
-      x: quantized + rows.lowerBound * x.quantizedStride, w: copies.base, bias: nil,
-      y: room - range.lowerBound, x_stride: x.quantizedStride, w_stride: copies.rowBytes,
-      y_stride: range.count,
-      list: nil)
+      x: quantized + rows.lowerBound * x.quantizedStride, w: copies.base, low: copies.low, bias: nil,
+      y: room - range.lowerBound, x_stride: x.quantizedStride, w_stride: copies.stride,
+      y_stride: range.count, list: nil)
     VectorMath.best.linearBlocks(copies.format)(&call)
     for row in rows {
       let scores = room + (row - rows.lowerBound) * range.count

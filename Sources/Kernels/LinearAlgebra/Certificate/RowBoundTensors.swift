@@ -43,17 +43,16 @@ public struct RowBoundTensors: Sendable {
       var plain: [Double] = []
       plain.reserveCapacity(range.count)
       for (place, index) in range.enumerated() {
-        let bytes = copies + index * rowBytes
         weights.decode(index, into: row)
-        format.encode(row, columns: columns, into: bytes)
-        format.decode(bytes, columns: columns, into: copy)
+        format.encode(row, columns: columns, into: copies, row: index, of: rows)
+        format.decode(copies, row: index, of: rows, columns: columns, into: copy)
         for k in 0..<columns { differences[place * columns + k] = row[k] - copy[k] }
         plain.append(Self.norm(differences + place * columns, columns))
         weights.format.decodeOffsets(
-          weights.base + index * weights.rowBytes, columns: columns, into: offsets)
+          weights.base, row: index, of: rows, columns: columns, into: offsets)
         var magnitude = Self.magnitude(row, offsets, columns)
         slack.1 = max(slack.1, magnitude * (1 + rounding))
-        format.decodeOffsets(bytes, columns: columns, into: offsets)
+        format.decodeOffsets(copies, row: index, of: rows, columns: columns, into: offsets)
         magnitude += Self.magnitude(copy, offsets, columns)
         slack.0 = max(slack.0, rounding * magnitude + (metric?.defect ?? 0) * plain[place])
       }

@@ -20,8 +20,8 @@ struct ListedRows {
     if let quantized = x.quantized, weights.format.quantizesActivations {
       var call = ck_linear_blocks(
         rows: 1, inner: weights.columns, n0: 0, n1: count, x: quantized + row * x.quantizedStride,
-        w: weights.base, bias: bias, y: y, x_stride: x.quantizedStride, w_stride: weights.rowBytes,
-        y_stride: count, list: list)
+        w: weights.base, low: weights.low, bias: bias, y: y, x_stride: x.quantizedStride,
+        w_stride: weights.stride, y_stride: count, list: list)
       return VectorMath.best.linearBlocks(weights.format)(&call)
     }
     let x = x.x + row * x.stride
@@ -68,11 +68,11 @@ struct ListedRows {
         w: weights.base.assumingMemoryBound(to: UInt16.self), bias: bias, y: y, x_stride: x.stride,
         w_stride: weights.rowBytes / 2, y_stride: stride)
       VectorMath.best.linearBF16(&call)
-    case .q4b32, .q5b32, .q6b16, .q8b32:
+    case .q4b32, .q5b32, .q6b16, .q8b32, .q8n32, .q4n32:
       var call = ck_linear_blocks(
         rows: x.rows, inner: x.inner, n0: columns.lowerBound, n1: columns.upperBound, x: x.quantized!,
-        w: weights.base, bias: bias, y: y, x_stride: x.quantizedStride, w_stride: weights.rowBytes,
-        y_stride: stride, list: nil)
+        w: weights.base, low: weights.low, bias: bias, y: y, x_stride: x.quantizedStride,
+        w_stride: weights.stride, y_stride: stride, list: nil)
       VectorMath.best.linearBlocks(weights.format)(&call)
     }
   }
