@@ -71,7 +71,7 @@ let package = Package(
     module(
       "Compiler",
       [
-        "Calibration", "Kernels", "ONNXImport", "ONNXFormat", "Passes", "Planning", "Tokenization", "PlanFormat", "Operators",
+        "Calibration", "Generation", "Kernels", "ONNXImport", "ONNXFormat", "Passes", "Planning", "Tokenization", "PlanFormat", "Operators",
         "GraphIR",
         "Tensors", .product(name: "Crypto", package: "swift-crypto"),
       ]),

@@ -28,6 +28,14 @@ public struct CompilerError: Error, CustomStringConvertible, Sendable {
   static func overwrites(_ path: String) -> CompilerError {
     CompilerError(code: .invalidInput, message: "'\(path)': the plan would replace what it is made of")
   }
+  static func joinedAlready(_ path: String, _ small: String) -> CompilerError {
+    CompilerError(
+      code: .invalidInput,
+      message: "'\(path)' has several functions, so '\(small)' cannot be joined; accepted is an exported model")
+  }
+  static func noPair(_ path: String, small: String, _ reason: String) -> CompilerError {
+    CompilerError(code: .invalidInput, message: "'\(small)' does not go with '\(path)': \(reason)")
+  }
   static func isPlan(_ path: String) -> CompilerError {
     CompilerError(
       code: .invalidInput,

@@ -82,16 +82,27 @@ public struct Conversion {
   private func checkOptions() throws(CompilerError) {
     try options.check()
     if let output = options.output {
-      for source in [options.model, options.tokenizer].compactMap({ $0 })
+      for source in [options.model, options.tokenizer, options.tandem].compactMap({ $0 })
       where FileReplacement.isSameFile(output, source) { throw .overwrites(output) }
     }
   }
 
   private func readModule() throws -> Module {
     guard !PlanFile.isPlan(path: options.model) else { throw CompilerError.isPlan(options.model) }
-    return options.model.hasSuffix(".ir")
+    var module =
+      options.model.hasSuffix(".ir")
       ? try Module(contentsOf: options.model, operators: OperatorSet.standard)
       : try Module(importing: options.model)
+    guard let path = options.tandem else { return module }
+    guard module.functions.count == 1 else { throw CompilerError.joinedAlready(options.model, path) }
+    let small = try Module(importing: path)
+    do throws(Miss) {
+      try module.join(small: small)
+    } catch {
+      throw CompilerError.noPair(options.model, small: path, error.reason)
+    }
+    module.metadata["tandem_source"] = (path as NSString).lastPathComponent
+    return module
   }
 
   /// Runs one pass and verifies what it left. Where that fails, what it was given is kept in a file.
@@ -223,6 +234,11 @@ public struct Conversion {
         budget: report.module.metadata["\(Self.ledgerKey).\(parts[0]).wanted"] ?? "",
         measured: report.module.metadata["\(Self.ledgerKey).\(parts[0]).measured"] ?? "")
     }
+    if program.functions.contains(where: { $0.name == TandemPair.refresh }) {
+      let trial = try tandemTrial(program, result.weights, beside: output, report.module)
+      program.model += trial.entries
+      report.trialNotes.append(trial.note)
+    }
     let writer = try PlanWriter(path: output)
     let total = report.module.constants.values.reduce(0) { $0 + $1.byteCount }
     try writer.writeWeights(result.weights, of: &program) { done in
@@ -233,6 +249,23 @@ public struct Conversion {
     report.program = program
     report.hasTokenizer = tokenizer != nil
     report.planByteCount = try MappedFile(output).bytes.count
+  }
+
+  /// Measures what the small model brings, on a plan that is there for a moment.
+  private func tandemTrial(
+    _ program: Program, _ weights: [Planner.LazyWeight], beside output: String, _ module: Module
+  ) throws -> TandemTrial {
+    progress(Progress(stage: "try drafts", fraction: nil))
+    let folder = (output as NSString).deletingLastPathComponent.nonEmpty ?? "."
+    let path = "\(folder)/.trial-\(UUID().uuidString).plan"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    var program = program
+    let writer = try PlanWriter(path: path)
+    try writer.writeWeights(weights, of: &program)
+    try writer.finish(program)
+    let tokenizer = try tokenizerPath(module).map { try readTokenizer(at: $0) }
+    return try TandemTrial(
+      planAt: path, tokenizer: tokenizer, threadCount: MachineDescription.current.processorCount)
   }
 
   // MARK: Facts

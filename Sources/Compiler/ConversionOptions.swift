@@ -84,6 +84,8 @@ public struct ConversionOptions: Sendable {
   public var feedForwardRecall = 0.99
   /// The share of neurons that blocks keep which were not trained with groups; nil leaves these dense.
   public var feedForwardKeep: Double?
+  /// The exported small model that drafts for this one, reading its hidden states (``SplitTandem``).
+  public var tandem: String?
   /// A text to calibrate with; nil lets the model write some.
   public var calibration: String?
   /// Passes less faithful than this are left out.

@@ -31,8 +31,9 @@ public struct ConversionReport: Sendable {
     stages.flatMap { stage in (stage.record?.misses ?? []).map { (stage.name, $0) } }
   }
 
-  /// What passes had to say.
-  public var notes: [String] { stages.flatMap { $0.record?.notes ?? [] } }
+  /// What passes had to say, and trials of the plan.
+  public var notes: [String] { stages.flatMap { $0.record?.notes ?? [] } + trialNotes }
+  var trialNotes: [String] = []
 
   /// What backs up what passes decided, such as tables of choices.
   public var details: [String] { stages.flatMap { $0.record?.details ?? [] } }

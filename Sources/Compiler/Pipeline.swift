@@ -13,6 +13,8 @@ public enum Pipeline {
     _ weights: QuantizeWeights.Policy, caches: [any Pass] = [], sparse: [any Pass] = []
   ) -> PassPipeline {
     let beforePhases: [any Pass] = [
+      // Small and large model apart: everything after sees ordinary functions.
+      SplitTandem(),
       // Composites first: everything after sees one spelling.
       DecomposeComposites(),
       // Exporters compute shapes from shapes; what is known by now becomes constants.

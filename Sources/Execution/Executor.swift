@@ -30,6 +30,10 @@ public final class Executor {
   private var unbound: Set<Int>
   /// By value, what keeps the memory of inputs alive.
   private var held: [Tensor?]
+  /// The first of the steps at the end whose time is told; nil tells none.
+  private var timedStep: Int?
+  /// What steps from there on took in all runs (``timeProduct(before:)``).
+  public private(set) var timedSeconds = 0.0
 
   /// A state of the function with its place in ``states``.
   private struct BoundState {
@@ -298,7 +302,13 @@ public final class Executor {
     }
     placeStates()
     if scope == .everything {
-      for index in steps.indices { try run(index) }
+      let first = timedStep ?? steps.count
+      for index in 0..<first { try run(index) }
+      if first < steps.count {
+        let start = ContinuousClock.now
+        for index in first..<steps.count { try run(index) }
+        timedSeconds += (ContinuousClock.now - start) / .seconds(1)
+      }
     } else {
       for index in stateSteps.indices { try run(stateSteps[index]) }
     }
@@ -329,6 +339,22 @@ public final class Executor {
         message: "step '\(source.location)' (\(source.kernel)): \(error.message)")
     }
   }
+
+  /// Has runs tell what the last product before an output and all behind it take, such as the head of a decoder.
+  public func timeProduct(before output: Place) {
+    var value = Int32(output.value)
+    while let index = function.steps.lastIndex(where: { $0.results.contains(value) }) {
+      let step = function.steps[index]
+      if Self.products.contains(step.kernel) {
+        timedStep = index
+        return
+      }
+      guard let next = step.operands.first, next >= 0 else { return }
+      value = next
+    }
+  }
+
+  private static let products: Set<String> = ["lm_head", "linear", "matmul", "hire_lm_head"]
 
   /// An output of the last run: valid until the next one.
   public func output(_ name: String) -> TensorView? {

@@ -82,6 +82,27 @@ extension GenerationError {
       message: "'\(plan)' holds no bounds, which --exact certified needs; convert again with --head hire --exact"
         + " certified")
   }
+  static func draftNeedsDenseHead(_ plan: String, asked: String) -> GenerationError {
+    GenerationError(
+      code: .invalidInput,
+      message: "'\(plan)': \(asked) has drafts verified by the dense head; give --head dense")
+  }
+  static func noSmallModel(_ plan: String) -> GenerationError {
+    GenerationError(
+      code: .invalidInput,
+      message: "'\(plan)' holds no small model, which --draft tandem needs; convert again with --tandem SMALL.onnx")
+  }
+  static func malformedTandem(_ plan: String, _ function: String, _ reason: String) -> GenerationError {
+    GenerationError(
+      code: .invalidInput,
+      message: "'\(plan)': function '\(function)' is no part of a small model: \(reason); convert again")
+  }
+  static func cannotVerify(_ plan: String, asked: String) -> GenerationError {
+    GenerationError(
+      code: .unsupported,
+      message: "'\(plan)' has no function 'block', which \(asked) needs to verify drafts; accepted are plans of"
+        + " decoders with caches kept in place")
+  }
   static func malformedHireHead(_ plan: String, _ function: String, _ reason: String) -> GenerationError {
     GenerationError(
       code: .invalidInput,

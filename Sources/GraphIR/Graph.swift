@@ -189,6 +189,25 @@ public struct Graph: Sendable {
     self[value].name = unique
   }
 
+  /// Makes the values of constants stand for others of the module's pool, of the same types.
+  ///
+  /// - Parameter names: new names by old ones; several may become one.
+  public mutating func renameConstants(_ names: [String: String]) {
+    let renamed = constants.filter { names[$0.key] != nil }
+    for name in renamed.keys { constants[name] = nil }
+    for (old, value) in renamed.sorted(by: { $0.key < $1.key }) {
+      let new = names[old]!
+      if let other = constants[new] {
+        replaceUses(of: value, with: other)
+        forget(value)
+      } else {
+        constants[new] = value
+        self[value].definition = .constant(new)
+        rename(value, to: new)
+      }
+    }
+  }
+
   /// Removes nodes; their results must have no uses left outside of the removed nodes.
   public mutating func remove(_ removed: Set<NodeID>) {
     for id in removed { remove(id) }

@@ -76,7 +76,7 @@ import Testing
     ),
     (
       ["run", "a.plan", "--input", "a=b", "--output", "o", "--head", "hire"],
-      "--head, --exact and --provisional need --prompt or --prompt-file"
+      "options of head and drafting, and --provisional, need --prompt or --prompt-file"
     ),
     (["eval", "a.plan", "--text", "a", "--head-k", "5"], "--head-k needs --head hire and --against"),
     (["bench", "a.plan", "-r", "0"], "-r is 0, accepted are 1 and more"),

@@ -93,10 +93,12 @@ import Testing
 final class CompiledPlan {
   let file: PlanFile
 
-  /// - Parameter weights: f32, as the caches, unless it is the format of weights that is tested.
+  /// - Parameters:
+  ///   - weights: f32, as the caches, unless it is the format of weights that is tested.
+  ///   - small: a model that drafts for this one.
   init(
     _ model: String, disabling passes: [String] = [], weights: ConversionOptions.WeightFormat = .f32,
-    kvCache: ConversionOptions.CacheFormat = .f32
+    kvCache: ConversionOptions.CacheFormat = .f32, small: String? = nil
   ) throws {
     let path = FileManager.default.temporaryDirectory.appending(path: "tandem-zoo-\(UUID().uuidString).plan")
       .path
@@ -105,6 +107,7 @@ final class CompiledPlan {
     options.disable = passes
     options.weights = weights
     options.kvCache = kvCache
+    options.tandem = small
     _ = try Conversion(options).run()
     // The mapping stays.
     defer { try? FileManager.default.removeItem(atPath: path) }

@@ -80,6 +80,21 @@ public final class Decoder {
     return min(limit(chunk), phases.last { $0.hasAllLogits && $0.largest <= Self.smallBlock }?.largest ?? 1)
   }
 
+  /// The most tokens of a run whose logits have the bits of single runs; 1 where no function is made for that.
+  var verifiedCount: Int {
+    phases.last { $0.hasAllLogits && $0.largest <= Self.smallBlock }?.largest ?? 1
+  }
+
+  /// Seconds that heads of runs took, for runs of up to ``verifiedCount`` tokens.
+  private(set) var headSeconds = 0.0
+
+  /// Has ``headSeconds`` count.
+  func timeHeads() {
+    for phase in phases where phase.hasAllLogits && phase.largest <= Self.smallBlock {
+      phase.executor.timeProduct(before: phase.logits)
+    }
+  }
+
   /// Starts a new sequence with room for `capacity` tokens.
   public func reset(capacity: Int) throws(GenerationError) {
     if capacity > self.capacity || ids.capacity == 0 {
@@ -124,7 +139,9 @@ public final class Decoder {
       : phases.first { $0.largest >= tokens.count && (logits != .all || $0.hasAllLogits) }
     guard let phase else { preconditionFailure("more tokens than a run takes") }
     // Where the head would be computed for many tokens, it is left out for all but the last.
-    if logits == .last, hasStates, tokens.count > 1, phase.hasAllLogits, phase.largest > Self.smallBlock {
+    if logits == .last, hasStates, tokens.count > 1, phase.hasAllLogits, phase.largest > Self.smallBlock,
+      phase.taps.isEmpty
+    {
       try feed(tokens.dropLast(), .none)
       return try feed(tokens.suffix(1), .last)
     }
@@ -164,7 +181,9 @@ public final class Decoder {
         for offset in 0..<index { positions[offset] = first + offset }
         try phase.executor.bind(place, positions.view(index))
       }
-      try phase.executor.run(logits == .none ? .states : .everything)
+      let head = phase.executor.timedSeconds
+      try phase.executor.run(logits == .none && phase.taps.isEmpty ? .states : .everything)
+      headSeconds += phase.executor.timedSeconds - head
     }
     current = phase
     count = newCount
@@ -202,6 +221,18 @@ public final class Decoder {
     let view = current.executor.output(current.logits)
     return view.element == .f32 && view.rank > 0 && view.strides[view.rank - 1] == 1
   }
+
+  // MARK: Taps
+
+  /// Has every run compute some outputs, `[1, tokens, width]`.
+  ///
+  /// - Throws: ``GenerationError`` when a function for tokens has no such output.
+  func readTaps(_ names: [String]) throws(GenerationError) {
+    for phase in phases { try phase.readTaps(names) }
+  }
+
+  /// A tap of the tokens of the last feed, valid until the next one.
+  func tap(_ index: Int) -> TensorView { current.executor.output(current.taps[index]) }
 
   // MARK: Candidates
 

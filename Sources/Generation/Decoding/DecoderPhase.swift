@@ -9,6 +9,8 @@ final class DecoderPhase {
   /// Where a run finds what the ports name.
   let ids: Executor.Place, mask: Executor.Place?, positions: Executor.Place?
   let logits: Executor.Place
+  /// Hidden states that somebody reads after every run (``Decoder/readTaps(_:)``).
+  private(set) var taps: [Executor.Place] = []
   /// The most tokens of a run.
   let largest: Int
   /// Whether it computes the logits of every token, or of the last alone.
@@ -34,6 +36,15 @@ final class DecoderPhase {
     }
     largest = ports.fixedCount ?? ports.sequence.flatMap { executor.function.bounds[$0] } ?? Int.max
     hasAllLogits = largest == 1 || !ports.hasLastLogitsOnly
+  }
+
+  /// - Throws: ``GenerationError`` when there is no such output.
+  func readTaps(_ names: [String]) throws(GenerationError) {
+    do throws(ExecutionError) {
+      taps = try names.map { name throws(ExecutionError) in try executor.place(ofOutput: name) }
+    } catch {
+      throw GenerationError(error)
+    }
   }
 
   /// The phases of a plan whose first function takes any number of tokens; it is the last of them.

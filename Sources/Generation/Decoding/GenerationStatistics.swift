@@ -21,6 +21,9 @@ public struct GenerationStatistics: Sendable {
   /// Tokens that bounds left to be computed exactly beside the candidates, by draw.
   public var survivors = SurvivorCounts()
 
+  /// What drafting did; nothing where nobody drafted.
+  public var draft = DraftStatistics()
+
   /// Adds what a HiRE head did in another generation.
   mutating func addCounts(of other: GenerationStatistics) {
     verifiedPasses += other.verifiedPasses

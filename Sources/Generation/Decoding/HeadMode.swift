@@ -44,7 +44,8 @@ public struct HeadMode: Sendable, Equatable {
 }
 
 extension PlanFile {
-  fileprivate func entry<Choice: RawRepresentable<String> & CaseIterable>(
+  /// A choice that the plan makes, or the default where it makes none.
+  func entry<Choice: RawRepresentable<String> & CaseIterable>(
     _ key: String, default choice: Choice
   ) throws(GenerationError) -> Choice {
     guard let text = program.model(key) else { return choice }

@@ -29,5 +29,10 @@ struct IntegerInput {
   }
 
   /// The first `count` numbers, in memory that lives as long as this.
-  func view(_ count: Int) -> TensorView { TensorView(storage.base, element, Extents(1, count)) }
+  func view(_ count: Int) -> TensorView { view(0, count) }
+
+  /// `count` numbers from a place on.
+  func view(_ start: Int, _ count: Int) -> TensorView {
+    TensorView(storage.base + start * element.byteCount, element, Extents(1, count))
+  }
 }

@@ -20,6 +20,10 @@ public struct TokenGenerator {
     public var exactness: HeadMode.Exactness?
     /// The most tokens that are verified at once.
     public var verifiedTokens = 16
+    /// Tokens of a draft, where there is a drafter.
+    public var blockLength = BlockLength.adaptive
+    /// Whether only tokens stay that the decoder draws too.
+    public var verifiesDrafts = true
 
     public init() {}
   }
@@ -41,12 +45,18 @@ public struct TokenGenerator {
 
   private let decoder: Decoder
   private let context: Int
+  private let drafting: Drafting?
 
-  /// - Parameter context: the most tokens that prompt and result may have together.
-  public init(_ decoder: Decoder, context: Int) {
+  /// - Parameters:
+  ///   - context: the most tokens that prompt and result may have together.
+  ///   - drafting: what proposes tokens; nothing by default.
+  public init(_ decoder: Decoder, context: Int, drafting: Drafting? = nil) {
     self.decoder = decoder
     self.context = context
+    self.drafting = drafting
   }
+
+  private var drafter: (any Drafter)? { drafting?.drafter }
 
   /// Generates tokens.
   ///
@@ -55,12 +65,13 @@ public struct TokenGenerator {
   ///   - onPrefill: told how many tokens of the prompt are done.
   ///   - onDrawn: given tokens as they are drawn that may yet be replaced; when ``onToken`` is called, all of them
   ///     are either replaced or among those that it is given next.
+  ///   - onOrigin: told before each call of ``onToken`` whether the token was proposed by a drafter.
   ///   - onToken: given every token but a stop token once it is settled; returns why to stop, or nil to go on.
   /// - Throws: ``GenerationError``, before anything is generated when the prompt does not fit.
   public func generate(
     _ prompt: [TokenID], _ options: Options, isCancelled: () -> Bool = { false },
     onPrefill: (Int) -> Void = { _ in }, onDrawn: (TokenID) -> Void = { _ in },
-    onToken: (TokenID) -> Ending? = { _ in nil }
+    onOrigin: (Bool) -> Void = { _ in }, onToken: (TokenID) -> Ending? = { _ in nil }
   ) throws(GenerationError) -> Output {
     try check(prompt)
     let mode = try HeadMode(
@@ -72,6 +83,7 @@ public struct TokenGenerator {
     output.statistics.tokenSeconds.reserveCapacity(room)
     output.tokens.reserveCapacity(room + 1)
     try decoder.reset(capacity: prompt.count + room)
+    try drafter?.reset(capacity: prompt.count + room)
 
     let clock = ContinuousClock()
     var last = clock.now
@@ -84,7 +96,7 @@ public struct TokenGenerator {
     let logits = try decoder.logits()
     let sampler = Sampler(options.sampling, vocabularyCount: logits.count)
     for token in prompt { sampler.observe(token) }
-    let source = try TokenSource(decoder, sampler, mode, options, context: context, logits)
+    let source = try source(sampler, mode, options, logits)
     var isEnding = false
     func asksToStop() -> Bool {
       isEnding = isEnding || isCancelled()
@@ -92,7 +104,7 @@ public struct TokenGenerator {
     }
     while options.maxTokens > 0 {
       let now = clock.now
-      let ending = deliver(source.settled, (now - last) / .seconds(1), options, &output, onToken)
+      let ending = deliver(source, (now - last) / .seconds(1), options, &output, onOrigin, onToken)
       last = now
       if let ending {
         output.ending = ending
@@ -114,18 +126,29 @@ public struct TokenGenerator {
     return output
   }
 
+  private func source(
+    _ sampler: Sampler, _ mode: HeadMode, _ options: Options, _ logits: UnsafeBufferPointer<Float>
+  ) throws(GenerationError) -> any TokenSource {
+    if let drafting {
+      return try DraftTokenSource(decoder, drafting, sampler, options, context: context, logits)
+    }
+    return try HeadTokenSource(decoder, sampler, mode, options, context: context, logits)
+  }
+
   /// Hands tokens that stay to the caller.
   ///
   /// - Parameter seconds: the time that they took together.
   /// - Returns: why to stop, or nil.
   private func deliver(
-    _ tokens: [TokenID], _ seconds: Double, _ options: Options, _ output: inout Output,
-    _ onToken: (TokenID) -> Ending?
+    _ source: any TokenSource, _ seconds: Double, _ options: Options, _ output: inout Output,
+    _ onOrigin: (Bool) -> Void, _ onToken: (TokenID) -> Ending?
   ) -> Ending? {
+    let tokens = source.settled
     for index in tokens.indices {
       let token = tokens[index]
       output.statistics.note(seconds / Double(tokens.count))
       output.tokens.append(token)
+      onOrigin(index < source.acceptedCount)
       if let ending = options.stopTokens.contains(token) ? .stopToken : onToken(token) {
         output.statistics.discardedTokens += tokens.count - index - 1
         return ending
@@ -152,11 +175,13 @@ public struct TokenGenerator {
     while prompt.count - start > chunk {
       if isCancelled() { return false }
       try decoder.feed(prompt[start..<start + chunk], .none)
+      try drafter?.keep(prompt[start..<start + chunk], decoder)
       start += chunk
       onPrefill(start)
     }
     if isCancelled() { return false }
     try decoder.feed(prompt[start...], .last)
+    try drafter?.keep(prompt[start...], decoder)
     return true
   }
 }

@@ -13,6 +13,8 @@ public final class TextGenerator {
     public var stopStrings: [String] = []
     /// Whether generation goes on after the model's end of text.
     public var ignoresEndOfText = false
+    /// Whether tokens are drafted, where something can.
+    public var drafts = true
 
     public init() {}
   }
@@ -31,15 +33,22 @@ public final class TextGenerator {
   public let tokenizer: Tokenizer
   /// The most tokens that prompt and text may have together.
   public let context: Int
+  /// What proposes tokens; nil where nothing does.
+  public let drafting: Drafting?
 
-  /// - Parameter head: what the plan says when nil.
-  /// - Throws: ``GenerationError`` when the plan has no tokenizer, is no decoder, has no such head, or needs what
-  ///   this build lacks.
-  public init(_ plan: PlanFile, pool: ThreadPool, head: HeadMode.Kind? = nil) throws(GenerationError) {
+  /// - Parameters:
+  ///   - head: what the plan says when nil.
+  ///   - draft: what proposes tokens; what the plan says when nil.
+  /// - Throws: ``GenerationError`` when the plan has no tokenizer, is no decoder, has no such head or drafter, or needs
+  ///   what this build lacks.
+  public init(
+    _ plan: PlanFile, pool: ThreadPool, head: HeadMode.Kind? = nil, draft: Drafting.Kind? = nil
+  ) throws(GenerationError) {
     self.plan = plan
     tokenizer = try Self.tokenizer(of: plan)
     context = try plan.contextLength()
     decoder = try Decoder(plan, pool: pool, head: head)
+    drafting = try Drafting.make(draft, for: decoder, pool: pool)
   }
 
   private static func tokenizer(of plan: PlanFile) throws(GenerationError) -> Tokenizer {
@@ -59,12 +68,13 @@ public final class TextGenerator {
   ///   - onPrefill: told how many tokens of the prompt are done.
   ///   - onTentative: given the text behind that of ``onText`` which may yet change, as a whole, whenever there is
   ///     more of it; it is void when ``onText`` is called next or generation ends.
+  ///   - onOrigin: told before each token that ``onText`` may be called for whether a drafter proposed it.
   ///   - onText: given the text piece by piece; pieces end on character boundaries and are never empty.
   /// - Throws: ``GenerationError``, before any text when the prompt does not fit.
   public func generate(
     _ prompt: String, _ options: Options, isCancelled: () -> Bool = { false },
     onPrefill: (Int, Int) -> Void = { _, _ in }, onTentative: ((String) -> Void)? = nil,
-    onText: (String) -> Void = { _ in }
+    onOrigin: (Bool) -> Void = { _ in }, onText: (String) -> Void = { _ in }
   ) throws(GenerationError) -> Output {
     let promptTokens = tokenizer.encode(prompt, addSpecialTokens: options.addsSpecialTokens)
     var tokenOptions = options.tokens
@@ -78,14 +88,14 @@ public final class TextGenerator {
       text += piece
       onText(piece)
     }
-    let generator = TokenGenerator(decoder, context: context)
+    let generator = TokenGenerator(decoder, context: context, drafting: options.drafts ? drafting : nil)
     let output = try generator.generate(
       promptTokens, tokenOptions, isCancelled: isCancelled, onPrefill: { onPrefill($0, promptTokens.count) },
       onDrawn: { token in
         guard let onTentative else { return }
         if tentative == nil { tentative = TentativeText(stream, filter) }
         if let text = tentative?.feed(token) { onTentative(text) }
-      }
+      }, onOrigin: onOrigin
     ) { token in
       tentative = nil
       emit(filter.feed(stream.feed(token)))

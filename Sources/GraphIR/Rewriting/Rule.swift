@@ -17,8 +17,10 @@ public protocol Rule: Sendable {
 
 /// Why a rule leaves a node alone, in words that somebody who knows the model understands: what was found,
 /// what is needed.
-public struct Miss: Error {
+public struct Miss: Error, CustomStringConvertible {
   public let reason: String
+  public var description: String { reason }
+
   public init(_ reason: String) { self.reason = reason }
 }
 

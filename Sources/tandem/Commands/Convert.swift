@@ -121,6 +121,12 @@ struct Convert: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
+      "A small model that reads this one's hidden states and drafts for it.", valueName: "small.onnx"),
+    completion: .file(extensions: ["onnx"]))
+  var tandem: String?
+
+  @Option(
+    help: ArgumentHelp(
       "What a predictor is fitted to: a text, or 'self' for texts that the model writes.",
       valueName: "file|self"),
     completion: .file())
@@ -225,6 +231,7 @@ struct Convert: ParsableCommand {
     options.feedForward = feedForward
     options.feedForwardRecall = feedForwardRecall
     options.feedForwardKeep = feedForwardKeep
+    options.tandem = tandem
     options.calibration = calibration == "self" ? nil : calibration
     options.allow = allow
     options.disable = disable.flatMap { names in

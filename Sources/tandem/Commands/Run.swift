@@ -36,7 +36,9 @@ struct Run: ParsableCommand {
 
   @OptionGroup(title: "Head") var head: HeadArguments
 
-  @Flag(help: "On a terminal, show text dimmed that --exact deferred has not verified yet.")
+  @OptionGroup(title: "Drafting") var drafting: DraftArguments
+
+  @Flag(help: "On a terminal, show text dimmed that is not verified yet, of drafts and of --exact deferred.")
   var provisional = false
 
   @Option(
@@ -63,7 +65,8 @@ struct Run: ParsableCommand {
 
   @OptionGroup var threads: ThreadArguments
 
-  @Flag(help: "Print counts and times to standard error.")
+  @Flag(
+    help: "Print counts and times to standard error; of a drafted text, beside a second run that drafts nothing.")
   var stats = false
 
   @Flag(help: "Print one JSON object with text, token ids and times in place of the text.")
@@ -82,8 +85,9 @@ struct Run: ParsableCommand {
     for argument in input where !argument.contains("=") {
       throw ValidationError("--input is '\(argument)', accepted is NAME=FILE.npy")
     }
-    if !input.isEmpty, head.head != nil || head.exact != nil || provisional {
-      throw ValidationError("--head, --exact and --provisional need --prompt or --prompt-file")
+    if !input.isEmpty, head.head != nil || head.exact != nil || provisional || drafting.isAsked {
+      throw ValidationError(
+        "options of head and drafting, and --provisional, need --prompt or --prompt-file")
     }
     if stop.contains("") { throw ValidationError("--stop is empty, accepted is a string") }
   }

@@ -21,6 +21,10 @@ struct TextRun {
     let denseFallbacks: Int?
     let overflows: Int?
     let survivors: [HeadReport.Survivors]?
+    let largePasses: Int?
+    let drafted: Int?
+    let accepted: Int?
+    let draft: DraftReport?
     let loadMs: Double
     let prefillMs: Double
     let prefillTokensPerSecond: Double
@@ -54,7 +58,13 @@ struct TextRun {
     let pool = arguments.threads.pool()
     let plan = try PlanFile(path: arguments.plan)
     let mode = try arguments.head.mode(of: plan)
-    let generator = try TextGenerator(plan, pool: pool, head: mode.kind)
+    let generator = try TextGenerator(plan, pool: pool, head: mode.kind, draft: arguments.drafting.draft)
+    if generator.drafting == nil, arguments.drafting.isAsked, arguments.drafting.draft != Drafting.Kind.none {
+      throw CommandError(
+        .wrongUsage,
+        "nothing drafts for '\(arguments.plan)' unless --draft says so; accepted are ngram, and tandem where converted"
+          + " with --tandem")
+    }
     let loadSeconds = (ContinuousClock.now - start) / .seconds(1)
 
     Interruption.catchFirst()
@@ -67,28 +77,49 @@ struct TextRun {
       do { try body() } catch { failure = error }
     }
     let isProvisional = arguments.provisional && !arguments.json && StandardStream.output.isTerminal
+    var isAccepted = false
     let output = try generator.generate(
       prompt, options, isCancelled: { Interruption.isRequested || failure != nil },
       onPrefill: { bar.update("reading the prompt", Double($0) / Double($1)) },
-      onTentative: isProvisional ? { text in attempt { try tentative.show(text) } } : nil
+      onTentative: isProvisional ? { text in attempt { try tentative.show(text) } } : nil,
+      onOrigin: { isAccepted = $0 }
     ) { piece in
       bar.clear()
       guard !arguments.json else { return }
       endsLine = piece.unicodeScalars.last == "\n"
       attempt {
         try tentative.clear()
-        try StandardStream.output.write(piece)
+        let isColoured = isAccepted && arguments.drafting.showAccept
+        try StandardStream.output.write(isColoured ? "\u{1B}[32m\(piece)\u{1B}[39m" : piece)
       }
     }
     bar.clear()
     attempt { try tentative.clear() }
     if let failure { throw failure }
+    if !arguments.json, !endsLine { try StandardStream.output.write("\n") }
+    let draft = try draftReport(output, prompt, generator)
     if arguments.json {
-      try StandardStream.output.write(try JSONText.encode(report(output, mode, pool, loadSeconds)))
-    } else if !endsLine {
-      try StandardStream.output.write("\n")
+      try StandardStream.output.write(try JSONText.encode(report(output, mode, draft, pool, loadSeconds)))
     }
-    if arguments.stats || output.ending == .cancelled { try printStatistics(output, mode, loadSeconds) }
+    if arguments.stats || output.ending == .cancelled { try printStatistics(output, mode, draft, loadSeconds) }
+  }
+
+  /// What drafting did, with `--stats` beside the same text without it.
+  private func draftReport(
+    _ output: TextGenerator.Output, _ prompt: String, _ generator: TextGenerator
+  ) throws -> DraftReport? {
+    guard let drafting = generator.drafting else { return nil }
+    var comparison: DraftReport.Comparison?
+    if arguments.stats, output.ending != .cancelled {
+      var options = options
+      options.drafts = false
+      var bar = ProgressBar()
+      bar.update("the same without drafts", nil)
+      let plain = try generator.generate(prompt, options, isCancelled: { Interruption.isRequested })
+      bar.clear()
+      if plain.ending != .cancelled { comparison = DraftReport.Comparison(output, plain) }
+    }
+    return DraftReport(drafting.kind, output.statistics.draft, comparison)
   }
 
   // MARK: Input
@@ -125,6 +156,8 @@ struct TextRun {
     options.tokens.maxTokens = arguments.maxTokens
     options.tokens.sampling = arguments.sampling.options
     options.tokens.exactness = arguments.head.exact
+    options.tokens.blockLength = arguments.drafting.block
+    options.tokens.verifiesDrafts = !arguments.drafting.unverified
     options.addsSpecialTokens = !arguments.noBos
     options.ignoresEndOfText = arguments.ignoreEos
     options.stopStrings = arguments.stop
@@ -134,7 +167,8 @@ struct TextRun {
   // MARK: Reports
 
   private func report(
-    _ output: TextGenerator.Output, _ mode: HeadMode, _ pool: ThreadPool, _ loadSeconds: Double
+    _ output: TextGenerator.Output, _ mode: HeadMode, _ draft: DraftReport?, _ pool: ThreadPool,
+    _ loadSeconds: Double
   ) -> Report {
     let statistics = output.statistics
     let head = mode.kind == .hire ? HeadReport(mode.exactness, statistics) : nil
@@ -143,15 +177,18 @@ struct TextRun {
       ending: output.ending.rawValue, threads: pool.threadCount, head: mode.kind.rawValue,
       exact: head?.exact, verifiedPasses: head?.verifiedPasses, mismatches: head?.mismatches,
       discardedTokens: head?.discardedTokens, denseFallbacks: head?.denseFallbacks, overflows: head?.overflows,
-      survivors: head?.survivors,
+      survivors: head?.survivors, largePasses: draft.map { _ in statistics.draft.largePasses },
+      drafted: draft.map { _ in statistics.draft.drafted },
+      accepted: draft.map { _ in statistics.draft.accepted }, draft: draft,
       loadMs: loadSeconds * 1000,
       prefillMs: statistics.prefillSeconds * 1000, prefillTokensPerSecond: statistics.prefillTokensPerSecond,
       decodeMs: statistics.decodeSeconds * 1000, decodeTokensPerSecond: statistics.decodeTokensPerSecond,
       tokenMs: Latencies(statistics), peakRssBytes: ProcessMemory.peakByteCount)
   }
 
-  private func printStatistics(_ output: TextGenerator.Output, _ mode: HeadMode, _ loadSeconds: Double) throws
-  {
+  private func printStatistics(
+    _ output: TextGenerator.Output, _ mode: HeadMode, _ draft: DraftReport?, _ loadSeconds: Double
+  ) throws {
     let statistics = output.statistics
     func milliseconds(_ seconds: Double) -> String { String(format: "%.1f ms", seconds * 1000) }
     func line(_ label: String, _ tokens: Int, _ seconds: Double, _ rate: Double) -> String {
@@ -166,6 +203,7 @@ struct TextRun {
     text +=
       "token    median \(latencies[0]), p95 \(latencies[1]), p99 \(latencies[2]), slowest \(latencies[3])\n"
     if mode.kind == .hire { text += "head     \(HeadReport(mode.exactness, statistics).text)\n" }
+    if let draft { text += draft.text(statistics.draft) }
     text += String(
       format: "memory   %.1f MB at most; ended by %@\n", Double(ProcessMemory.peakByteCount) / 1e6,
       output.ending.rawValue.replacingOccurrences(of: "_", with: " "))

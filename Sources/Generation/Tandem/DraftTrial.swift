@@ -1,0 +1,92 @@
+public import Tokenization
+
+/// What drafting brings for a model on this machine: what runs and proposals cost, and how often these are right.
+///
+///     tokens(g) = 1 + sum over i < g of P(the first i + 1 proposals are right)
+///     speed-up(g) = tokens(g) / (T(g + 1) / T(1) + g c)
+///
+/// with T(m) the seconds of a run over m tokens and c those of a proposal over T(1).
+///
+/// - Source: papers.md 2.10, points 4 and 5.
+public struct DraftTrial: Sendable {
+  /// T(m) / T(1) for m = 1, 2, ...
+  public let blockCost: [Double]
+  /// c, with the refresh that a proposal brings along.
+  public let proposalCost: Double
+  /// P by i.
+  public let survival: [Double]
+  /// Tokens that were verified.
+  public let drafted: Int
+
+  /// Tokens of each text that is continued, and of its continuation.
+  private static let length = 64
+  private static let texts = 6
+  private static let turns = 5
+
+  /// Lets the model write texts at temperature 1, and continues them greedily with drafts.
+  ///
+  /// - Parameters:
+  ///   - prefix: tokens in front of every text; a token by the text's number where it is empty.
+  ///   - context: tokens that fit the decoder.
+  public init(_ decoder: Decoder, _ drafting: Drafting, prefix: [TokenID], context: Int)
+    throws(GenerationError)
+  {
+    let length = max(4, min(Self.length, (context - prefix.count - BlockLength.largest - 2) / 2))
+    let plain = TokenGenerator(decoder, context: context)
+    let drafted = TokenGenerator(decoder, context: context, drafting: drafting)
+    var total = DraftStatistics()
+    for text in 0..<Self.texts {
+      var options = TokenGenerator.Options()
+      options.maxTokens = length
+      (options.sampling.temperature, options.sampling.seed) = (1, UInt64(text) + 1)
+      let start = prefix.isEmpty ? [TokenID(text * 7919 % (decoder.vocabularyCount ?? 1))] : prefix
+      let written = try plain.generate(start, options)
+      options.sampling = SamplingOptions()
+      options.blockLength = .fixed(BlockLength.largest)
+      let output = try drafted.generate(start + written.tokens, options)
+      total.add(output.statistics.draft)
+    }
+    let timer = try DecoderTimer(decoder, capacity: length + BlockLength.largest + 1, exactness: .none)
+    var seconds: [Double] = []
+    for count in 1...BlockLength.largest + 1 {
+      var best = Double.infinity
+      for _ in 0..<Self.turns { best = min(best, try timer.block(count, depth: length)) }
+      seconds.append(best)
+    }
+    blockCost = seconds.map { $0 / seconds[0] }
+    let proposals = Double(max(1, total.drafted))
+    proposalCost = (total.seconds.small + total.seconds.refresh) / proposals / seconds[0]
+    survival = zip(total.acceptedAt, total.draftedAt).map { $1 > 0 ? Double($0) / Double($1) : 0 }
+    self.drafted = total.drafted
+  }
+
+  /// - Parameter length: tokens of a draft.
+  public func speedUp(_ length: Int) -> Double {
+    let tokens = 1 + survival[..<length].reduce(0, +)
+    return tokens / (blockCost[length] + Double(length) * proposalCost)
+  }
+
+  /// The length with the largest speed-up.
+  public var best: Int { (1...survival.count).max { speedUp($0) < speedUp($1) }! }
+}
+
+extension DraftStatistics {
+  /// Adds what another generation did.
+  mutating func add(_ other: DraftStatistics) {
+    largePasses += other.largePasses
+    drafted += other.drafted
+    accepted += other.accepted
+    checked += other.checked
+    for place in draftedAt.indices {
+      draftedAt[place] += other.draftedAt[place]
+      acceptedAt[place] += other.acceptedAt[place]
+    }
+    for length in lengths.indices { lengths[length] += other.lengths[length] }
+    seconds.small += other.seconds.small
+    seconds.large += other.seconds.large
+    seconds.refresh += other.seconds.refresh
+    seconds.head += other.seconds.head
+    seconds.sampling += other.seconds.sampling
+    seconds.rollBack += other.seconds.rollBack
+  }
+}

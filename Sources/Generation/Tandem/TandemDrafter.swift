@@ -1,0 +1,185 @@
+import Execution
+import Kernels
+import PlanFormat
+import Tensors
+import Tokenization
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Proposes what a small model draws that sees finished tokens through the large model's hidden states.
+///
+///     caches of the small model:   keys and values made of taps, of all finished tokens | its own, of the draft
+///     refresh(taps)                 appends to the first part, once per token that the large model has run
+///     propose                       runs the last token of the draft, and appends to the second
+///     end                           drops the second part
+///
+/// Tokens are drawn with the large model's options and noise, so both draw the same where their logits are alike.
+///
+/// - Source: Tandem Transformers, papers.md 2.2 and 2.10.
+final class TandemDrafter: Drafter {
+  private let small: DecoderPhase
+  private let refresh: Executor
+  private let taps: [Executor.Place]
+  private let states: StateSet
+  /// Positions of finished tokens, where the projections read them.
+  private let finishedPlace: Executor.Place?
+  private let finishedPort: DecoderPorts.Input?
+  private var ids: IntegerInput, mask: IntegerInput?, positions: IntegerInput?, finished: IntegerInput?
+  private var capacity = 0
+  /// The token that the next proposal follows.
+  private var last: TokenID = 0
+  /// Tokens of one refresh at most.
+  private let largest: Int
+
+  static let name = "small", refreshName = "refresh"
+
+  static func exists(in plan: PlanFile) -> Bool {
+    plan.program.functions.contains { $0.name == refreshName }
+  }
+
+  /// - Throws: ``GenerationError`` when a function is missing or not of the form that the compiler makes.
+  init(_ decoder: Decoder, pool: ThreadPool) throws(GenerationError) {
+    let plan = decoder.executor.plan
+    let executor: Executor
+    do throws(ExecutionError) {
+      executor = try Executor(plan, function: Self.name, pool: pool)
+      refresh = try Executor(plan, function: Self.refreshName, pool: pool, states: executor.states)
+    } catch {
+      throw .malformedTandem(plan.path, Self.name, error.message)
+    }
+    small = try DecoderPhase(executor)
+    states = executor.states
+    guard small.largest == 1 else {
+      throw .malformedTandem(plan.path, Self.name, "it takes \(small.largest) tokens, accepted is 1")
+    }
+    guard small.ports.vocabularyCount == decoder.vocabularyCount else {
+      throw .malformedTandem(
+        plan.path, Self.name,
+        "its vocabulary is \(small.ports.vocabularyCount ?? 0), that of the decoder \(decoder.vocabularyCount ?? 0)")
+    }
+    let function = refresh.function
+    let inputs = refresh.freeInputs.map { ($0.name, function.type(of: $0.value)) }
+    let hidden = inputs.filter { $0.1.rank == 3 && $0.1.element == .f32 }
+    let others = inputs.filter { $0.1.rank == 2 && [.i64, .i32].contains($0.1.element) }
+    guard !hidden.isEmpty, others.count <= 1, hidden.count + others.count == inputs.count else {
+      throw .malformedTandem(
+        plan.path, Self.refreshName,
+        "its inputs are \(inputs.map(\.0)); accepted are hidden states [1, rows, width] and positions [1, rows]")
+    }
+    finishedPort = others.first.map { DecoderPorts.Input(name: $0.0, element: $0.1.element) }
+    largest = hidden[0].1.shape[1].symbol.flatMap { function.bounds[$0] } ?? Int.max
+    do throws(ExecutionError) {
+      let refresh = refresh
+      taps = try hidden.map { state throws(ExecutionError) in try refresh.place(ofInput: state.0) }
+      finishedPlace = try others.first.map { input throws(ExecutionError) in
+        try refresh.place(ofInput: input.0)
+      }
+    } catch {
+      throw GenerationError(error)
+    }
+    ids = IntegerInput(small.ports.ids, capacity: 1)
+    try decoder.readTaps(hidden.map(\.0))
+  }
+
+  func reset(capacity: Int) throws(GenerationError) {
+    // The draft goes beyond what the decoder has run.
+    let room = capacity + BlockLength.largest + 1
+    if room > self.capacity {
+      mask = small.ports.mask.map { IntegerInput($0, capacity: room) }
+      for index in 0..<room { mask?[index] = 1 }
+      positions = small.ports.positions.map { IntegerInput($0, capacity: 1) }
+      finished = finishedPort.map { IntegerInput($0, capacity: room) }
+      for index in 0..<room { finished?[index] = index }
+      do throws(ExecutionError) {
+        try small.executor.allocateStates(capacity: room, sizes: small.ports.sizes)
+      } catch {
+        throw GenerationError(error)
+      }
+      small.executor.reserve(positions: room)
+      refresh.reserve(positions: room)
+      self.capacity = room
+    }
+    states.truncate(to: 0)
+  }
+
+  func keep(_ tokens: ArraySlice<TokenID>, _ decoder: Decoder) throws(GenerationError) {
+    precondition(states.length + tokens.count <= decoder.count, "a draft is open, or tokens were left out")
+    var start = 0
+    do throws(ExecutionError) {
+      while start < tokens.count {
+        let count = min(largest, tokens.count - start)
+        for index in taps.indices {
+          let tap = decoder.tap(index)
+          try refresh.bind(taps[index], tap.rows(start, count))
+        }
+        if let finished, let place = finishedPlace {
+          try refresh.bind(place, finished.view(states.length, count))
+        }
+        try refresh.run(.states)
+        start += count
+      }
+    } catch {
+      throw GenerationError(error)
+    }
+  }
+
+  func begin(after token: TokenID) { last = token }
+
+  func propose(position: Int, _ sampler: Sampler) throws(GenerationError) -> Proposal? {
+    let length = states.length
+    ids[0] = Int(last)
+    positions?[0] = length
+    do throws(ExecutionError) {
+      try small.executor.bind(small.ids, ids.view(1))
+      if let mask, let place = small.mask { try small.executor.bind(place, mask.view(length + 1)) }
+      if let positions, let place = small.positions { try small.executor.bind(place, positions.view(1)) }
+      try small.executor.run()
+    } catch {
+      throw GenerationError(error)
+    }
+    let logits = small.executor.output(small.logits).lastRow
+    // Logits that are no numbers propose nothing.
+    guard let token = try? sampler.next(logits, position: position) else { return nil }
+    last = token
+    return Proposal(token: token, confidence: Self.confidence(Int(token), logits))
+  }
+
+  /// The probability of a token beside that of the likeliest other one: p / (p + q).
+  private static func confidence(_ token: Int, _ logits: UnsafeBufferPointer<Float>) -> Float {
+    var other = -Float.infinity
+    if token > 0 { other = LogitScan.maximum(UnsafeBufferPointer(rebasing: logits[..<token])) }
+    if token + 1 < logits.count {
+      other = max(other, LogitScan.maximum(UnsafeBufferPointer(rebasing: logits[(token + 1)...])))
+    }
+    return 1 / (1 + exp(other - logits[token]))
+  }
+
+  func end(finished count: Int) { states.truncate(to: count) }
+
+  /// Bytes of memory for temporaries and caches.
+  var workingByteCount: Int {
+    states.byteCount + small.executor.slotByteCount + refresh.slotByteCount
+  }
+}
+
+extension TensorView {
+  /// Some rows of `[1, rows, width]`.
+  fileprivate func rows(_ start: Int, _ count: Int) -> TensorView {
+    precondition(rank == 3 && shape[0] == 1 && strides[2] == 1 && strides[1] == shape[2], "rows lie densely")
+    precondition(start + count <= shape[1], "more rows than were run")
+    return TensorView(
+      base + start * shape[2] * element.byteCount, element, Extents(1, count, shape[2]))
+  }
+
+  /// The last row of f32.
+  fileprivate var lastRow: UnsafeBufferPointer<Float> {
+    precondition(element == .f32 && strides[rank - 1] == 1, "logits are f32 and lie densely")
+    let row = rank == 3 ? (shape[1] - 1) * strides[1] : 0
+    return UnsafeBufferPointer(
+      start: base.assumingMemoryBound(to: Float.self) + row, count: shape[rank - 1])
+  }
+}

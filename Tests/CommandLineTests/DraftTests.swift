@@ -1,0 +1,111 @@
+import Foundation
+import Testing
+
+/// Drafting from the command line.
+@Suite struct DraftTests {
+  private static let plan = Result { try converted([SmallModel.onnx]) }
+
+  private static let small = URL(filePath: SmallModel.onnx).deletingLastPathComponent()
+    .appending(path: "small.onnx").path
+
+  private static func converted(_ model: [String]) throws -> String {
+    let path = Scratch.path("tandem.plan")
+    let outcome = try Program.run(
+      ["convert"] + model + ["-o", path, "--tandem", small, "--max-context", "128", "--weights", "f32"])
+    guard outcome.status == 0 else { throw SmallModel.Failure(message: outcome.error) }
+    return path
+  }
+
+  private func json(_ arguments: [String]) throws -> [String: Any] {
+    let outcome = try Program.run(arguments)
+    #expect(outcome.status == 0, "\(outcome.error)")
+    return try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+  }
+
+  @Test(arguments: ["ngram", "tandem"])
+  func textsAreThoseOfTheModelAlone(_ draft: String) throws {
+    let plan = try Self.plan.get()
+    for options in [[], ["--temperature", "0.9", "--seed", "4"]] {
+      let arguments = ["run", plan, "--prompt", "The SMTP server", "-n", "40", "--json"] + options
+      let plain = try json(arguments + ["--draft", "none"])
+      #expect(plain["large_passes"] == nil && plain["draft"] == nil)
+      for block in ["auto", "1", "5"] {
+        let report = try json(arguments + ["--draft", draft, "--block", block, "--stats"])
+        #expect(report["generated_ids"] as? [Int] == plain["generated_ids"] as? [Int])
+        let (passes, accepted, drafted) = (
+          try #require(report["large_passes"] as? Int), try #require(report["accepted"] as? Int),
+          try #require(report["drafted"] as? Int)
+        )
+        #expect(passes + accepted == 39 && accepted <= drafted)
+        let details = try #require(report["draft"] as? [String: Any])
+        #expect(details["kind"] as? String == draft)
+        #expect((details["block_lengths"] as? [Int])?.reduce(0, +) == passes)
+        let comparison = try #require(details["comparison"] as? [String: Any])
+        #expect(comparison["same_text"] as? Bool == true)
+        #expect((comparison["speed_up"] as? Double ?? 0) > 0 && (comparison["predicted_speed_up"] as? Double ?? 0) > 0)
+      }
+    }
+  }
+
+  @Test func statisticsAndColours() throws {
+    let plan = try Self.plan.get()
+    let arguments = ["run", plan, "--prompt", "The SMTP server", "-n", "30", "--draft", "tandem", "--block", "4"]
+    let run = try Program.run(arguments + ["--stats", "--show-accept"])
+    #expect(run.error.contains("draft    tandem: ") && run.error.contains("accepted by place, %: "))
+    #expect(run.error.contains("times as fast as without drafts ("))
+    #expect(run.output.contains("\u{1B}[32m"))
+    let plain = try Program.run(["run", plan, "--prompt", "The SMTP server", "-n", "30", "--draft", "none"]).output
+    let bare = run.output.replacing("\u{1B}[32m", with: "").replacing("\u{1B}[39m", with: "")
+    #expect(bare == plain)
+  }
+
+  /// The drafter's own text: the same number of tokens, and the share that the model would have drawn.
+  @Test func unverifiedTextIsTheDrafters() throws {
+    let plan = try Self.plan.get()
+    let report = try json([
+      "run", plan, "--prompt", "The SMTP server", "-n", "41", "--draft", "tandem", "--block", "4", "--unverified",
+      "--json", "--ignore-eos",
+    ])
+    #expect((report["generated_ids"] as? [Int])?.count == 41)
+    #expect(report["large_passes"] as? Int == 8 && report["drafted"] as? Int == 32)
+    #expect((report["accepted"] as? Int ?? 99) < 32)
+  }
+
+  @Test func aDumpedStageIsTakenUpAgain() throws {
+    let folder = Scratch.path("stages")
+    let dump = try Program.run([
+      "convert", SmallModel.onnx, "--tandem", Self.small, "--max-context", "128", "--weights", "f32", "--dump-stages",
+      folder, "--stop-after", "split-tandem",
+    ])
+    #expect(dump.status == 0, "\(dump.error)")
+    let stage = "\(folder)/01-split-tandem.ir"
+    let text = try String(contentsOfFile: stage, encoding: .utf8)
+    for name in ["func @large(", "func @small(", "func @refresh(", "tandem = \"tandem_states.0 after layer 2 of 4 ->"] {
+      #expect(text.contains(name), "\(name)")
+    }
+    let path = Scratch.path("resumed.plan")
+    let outcome = try Program.run(["convert", stage, "-o", path, "--max-context", "128", "--weights", "f32"])
+    #expect(outcome.status == 0, "\(outcome.error)")
+    #expect(outcome.output.contains("tandem: tandem_states.0 after layer 2") == false)
+    let arguments = ["--prompt", "The SMTP server", "-n", "30", "--draft", "tandem", "--block", "3", "--json"]
+    let (a, b) = (try json(["run", path] + arguments), try json(["run", try Self.plan.get()] + arguments))
+    #expect(a["accepted"] as? Int == b["accepted"] as? Int && a["text"] as? String == b["text"] as? String)
+  }
+
+  @Test func refusals() throws {
+    let bare = try SmallModel.plan.get()
+    let tandem = try Program.run(["run", bare, "--prompt", "a", "--draft", "tandem"])
+    #expect(
+      tandem.status == 1
+        && tandem.error.contains("holds no small model, which --draft tandem needs; convert again with --tandem"))
+    let block = try Program.run(["run", bare, "--prompt", "a", "--block", "3"])
+    #expect(block.status == 2 && block.error.contains("nothing drafts for"))
+    let none = try Program.run(["run", bare, "--prompt", "a", "--draft", "none", "--block", "3"])
+    #expect(none.status == 2 && none.error.contains("are for drafts, and --draft is 'none'"))
+    let plan = Scratch.path("none.plan")
+    let pair = try Program.run(["convert", Self.small, "-o", plan, "--tandem", SmallModel.onnx])
+    #expect(pair.status == 1, "\(pair.error)")
+    #expect(pair.error.contains("does not go with") && pair.error.contains("the small model reads no hidden states"))
+    #expect(!FileManager.default.fileExists(atPath: plan))
+  }
+}
