@@ -1,12 +1,11 @@
 import AllocationCounter
 import Compiler
 import Foundation
+import Generation
 import Kernels
 import Synchronization
 import Testing
 import Tokenization
-
-@testable import Generation
 
 /// Decoding takes no memory: after the first few tokens neither the calling thread nor a worker allocates.
 @Suite(.serialized, .enabled(if: ac_is_available())) struct AllocationTests {
@@ -86,38 +85,6 @@ import Tokenization
         }
       }
       #expect(count == 0, "\(options)")
-    }
-  }
-
-  /// Proposing, verifying, refreshing and taking back.
-  @Test(arguments: [Drafting.Kind.ngram, .tandem], [1, 2])
-  func draftsAllocateNothing(_ kind: Drafting.Kind, threads: Int) throws {
-    let pool = ThreadPool(threadCount: threads)
-    let small = URL(fileURLWithPath: Zoo.tandem8M).deletingLastPathComponent().appending(path: "small.onnx").path
-    let decoder = try Generation.Decoder(try CompiledPlan(Zoo.tandem8M, small: small).file, pool: pool)
-    let drafting = try #require(try Drafting.make(kind, for: decoder, pool: pool))
-    let prompt = (0..<20).map { TokenID($0 + 3) }
-    for sampling in Self.sampling {
-      for length in [BlockLength.adaptive, .fixed(6)] {
-        try decoder.reset(capacity: 400)
-        try drafting.drafter.reset(capacity: 400)
-        try decoder.feed(prompt, .last)
-        try drafting.drafter.keep(prompt[...], decoder)
-        var options = TokenGenerator.Options()
-        (options.sampling, options.blockLength) = (sampling, length)
-        let logits = try decoder.logits()
-        let sampler = Sampler(sampling, vocabularyCount: logits.count)
-        let source = try DraftTokenSource(decoder, drafting, sampler, options, context: 400, logits)
-        var statistics = GenerationStatistics()
-        func advance(_ count: Int) throws {
-          for _ in 0..<count {
-            try source.advance(limit: 100, isCancelled: { false }, &statistics, onDrawn: { _ in })
-          }
-        }
-        try advance(4)
-        #expect(try allocations(pool) { try advance(20) } == 0, "\(length), \(sampling)")
-        #expect(statistics.draft.largePasses == 24)
-      }
     }
   }
 

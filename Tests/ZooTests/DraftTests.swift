@@ -23,8 +23,8 @@ import Tokenization
     }
 
     func reset(capacity: Int) { kept = [] }
-    func keep(_ tokens: ArraySlice<TokenID>, _ decoder: Generation.Decoder) {
-      kept += tokens
+    func keep(_ tokens: [TokenID], _ count: Int, _ decoder: Generation.Decoder) {
+      kept += tokens.prefix(count)
       #expect(kept.count <= decoder.count)
     }
     func begin(after token: TokenID) {}
@@ -126,7 +126,7 @@ import Tokenization
     let sampler = Sampler(SamplingOptions(), vocabularyCount: 100)
     func propose(_ text: [TokenID], _ count: Int) -> [TokenID] {
       drafter.reset(capacity: 64)
-      drafter.keep(text.dropLast()[...], decoder)
+      drafter.keep(text, text.count - 1, decoder)
       drafter.begin(after: text.last!)
       defer { drafter.end(finished: text.count - 1) }
       return (0..<count).compactMap { drafter.propose(position: text.count + $0, sampler)?.token }

@@ -163,6 +163,18 @@ public final class Decoder {
     try run(phase, 1, logits)
   }
 
+  /// Runs the tokens that come next, for the logits of all of them.
+  ///
+  /// - Parameter tokens: at most ``verifiedCount``.
+  func feedBlock(_ tokens: [TokenID]) throws(GenerationError) {
+    precondition(count + tokens.count <= capacity, "more tokens than the decoder was reset for")
+    for index in phases.indices where phases[index].largest >= tokens.count && phases[index].hasAllLogits {
+      for place in tokens.indices { ids[firstPlace + place] = Int(tokens[place]) }
+      return try run(phases[index], tokens.count, .all)
+    }
+    preconditionFailure("more tokens than a run takes")
+  }
+
   /// Where in `ids` the next token goes: without caches it holds the whole sequence.
   private var firstPlace: Int { hasStates ? 0 : count }
 

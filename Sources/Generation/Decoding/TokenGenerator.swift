@@ -175,13 +175,13 @@ public struct TokenGenerator {
     while prompt.count - start > chunk {
       if isCancelled() { return false }
       try decoder.feed(prompt[start..<start + chunk], .none)
-      try drafter?.keep(prompt[start..<start + chunk], decoder)
+      try drafter?.keep(Array(prompt[start..<start + chunk]), chunk, decoder)
       start += chunk
       onPrefill(start)
     }
     if isCancelled() { return false }
     try decoder.feed(prompt[start...], .last)
-    try drafter?.keep(prompt[start...], decoder)
+    try drafter?.keep(Array(prompt[start...]), prompt.count - start, decoder)
     return true
   }
 }

@@ -58,11 +58,11 @@ final class DraftTokenSource: TokenSource {
     block.append(settled[settled.count - 1])
     settled.removeAll(keepingCapacity: true)
     // The run gives one token beside the draft; all that it takes must fit the context.
-    try propose(min(largest, limit - 1, context - start - 1), start, isCancelled, onDrawn)
+    try propose(min(largest, min(limit - 1, context - start - 1)), start, isCancelled, onDrawn)
     let drafted = clock.now
     for token in draft { block.append(token) }
     let head = decoder.headSeconds
-    try decoder.feed(block, draft.isEmpty ? .last : .all)
+    try decoder.feedBlock(block)
     let headSeconds = decoder.headSeconds - head
     let ran = clock.now
     let observed = sampler.observedCount
@@ -72,7 +72,7 @@ final class DraftTokenSource: TokenSource {
     let confirmed = isVerified || right == draft.count ? right : try keepAll(start, observed: observed)
     acceptedCount = confirmed
     let drawn = clock.now
-    try drafter.keep(block[...confirmed], decoder)
+    try drafter.keep(block, confirmed + 1, decoder)
     let kept = clock.now
     decoder.truncate(to: start + confirmed + 1)
     let end = clock.now

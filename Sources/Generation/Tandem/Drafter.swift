@@ -8,8 +8,8 @@ protocol Drafter: AnyObject {
   /// Starts a sequence of up to `capacity` tokens.
   func reset(capacity: Int) throws(GenerationError)
 
-  /// The decoder has just run tokens, of which the first `kept` stay: they follow all tokens before in the text.
-  func keep(_ tokens: ArraySlice<TokenID>, _ decoder: Decoder) throws(GenerationError)
+  /// The decoder has just run tokens, of which the first `count` stay: they follow all tokens before in the text.
+  func keep(_ tokens: [TokenID], _ count: Int, _ decoder: Decoder) throws(GenerationError)
 
   /// Starts a draft behind a token, which follows all that were kept.
   func begin(after token: TokenID)

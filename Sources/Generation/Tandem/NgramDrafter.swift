@@ -24,27 +24,25 @@ final class NgramDrafter: Drafter {
     text.reserveCapacity(capacity + BlockLength.largest + 2)
   }
 
-  func keep(_ tokens: ArraySlice<TokenID>, _ decoder: Decoder) {
-    for token in tokens { text.append(token) }
+  func keep(_ tokens: [TokenID], _ count: Int, _ decoder: Decoder) {
+    for place in 0..<count { text.append(tokens[place]) }
   }
 
   func begin(after token: TokenID) {
     text.append(token)
-    (source, matched) = text.withUnsafeBufferPointer(Self.match)
+    match()
   }
 
-  /// - Returns: the place behind the match, and its length.
-  private static func match(_ text: UnsafeBufferPointer<TokenID>) -> (source: Int?, length: Int) {
+  private func match() {
+    (source, matched) = (nil, 0)
     let end = text.count - 1
-    var best: (source: Int?, length: Int) = (nil, 0)
     var place = end - 1
-    while place >= 0, best.length < longest {
+    while place >= 0, matched < Self.longest {
       var length = 0
-      while length < longest, place >= length, text[place - length] == text[end - length] { length += 1 }
-      if length > best.length { best = (place + 1, length) }
+      while length < Self.longest, place >= length, text[place - length] == text[end - length] { length += 1 }
+      if length > matched { (source, matched) = (place + 1, length) }
       place -= 1
     }
-    return best
   }
 
   func propose(position: Int, _ sampler: Sampler) -> Proposal? {
@@ -56,5 +54,5 @@ final class NgramDrafter: Drafter {
     return Proposal(token: token, confidence: 1 - 1 / Float(matched + 1))
   }
 
-  func end(finished count: Int) { text.removeSubrange(count...) }
+  func end(finished count: Int) { while text.count > count { text.removeLast() } }
 }

@@ -106,12 +106,12 @@ final class TandemDrafter: Drafter {
     states.truncate(to: 0)
   }
 
-  func keep(_ tokens: ArraySlice<TokenID>, _ decoder: Decoder) throws(GenerationError) {
-    precondition(states.length + tokens.count <= decoder.count, "a draft is open, or tokens were left out")
+  func keep(_ tokens: [TokenID], _ kept: Int, _ decoder: Decoder) throws(GenerationError) {
+    precondition(states.length + kept <= decoder.count, "a draft is open, or tokens were left out")
     var start = 0
     do throws(ExecutionError) {
-      while start < tokens.count {
-        let count = min(largest, tokens.count - start)
+      while start < kept {
+        let count = min(largest, kept - start)
         for index in taps.indices {
           let tap = decoder.tap(index)
           try refresh.bind(taps[index], tap.rows(start, count))
