@@ -74,24 +74,25 @@ public struct Calibrator {
     (self.widths, self.vocabulary) = (widths, vocabulary)
     self.logits = graph.outputs.first { $0.value == logits }!.name
     for (index, tap) in taps.enumerated() { single.main.graph.outputs.append((Self.tap(index), tap)) }
-    let path = "\(folder)/.calibration-\(UUID().uuidString).plan"
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    let result = try Planner(single).plan()
-    var program = result.program
-    let writer = try PlanWriter(path: path)
-    try writer.writeWeights(result.weights, of: &program)
-    try writer.finish(program)
-    executor = try Executor(try PlanFile(path: path), pool: pool)
+    executor = try Executor(try single.temporaryPlan(folder: folder), pool: pool)
     self.pool = pool
     self.options = options
   }
 
   private static func tap(_ index: Int) -> String { "tandem.tap.\(index)" }
 
-  /// Collects rows of each tap, f32 [N, K], sequence by sequence of ``Options/length``.
+  /// What went through the model.
+  public struct Collected {
+    /// Rows of each tap, f32 [N, K], sequence by sequence of ``Options/length``.
+    public var rows: [Tensor]
+    /// The tokens of each sequence.
+    public var texts: [[TokenID]] = []
+  }
+
+  /// Runs texts and collects what the taps give.
   ///
   /// - Parameter progress: told the share that is done.
-  public func collect(_ source: Source, progress: (Double) -> Void) throws -> [Tensor] {
+  public func collect(_ source: Source, progress: (Double) -> Void) throws -> Collected {
     switch source {
     case .generated: try generate(progress)
     case .tokens(let tokens): try read(tokens, progress)
@@ -100,11 +101,12 @@ public struct Calibrator {
 
   // MARK: Texts of its own
 
-  private func generate(_ progress: (Double) -> Void) throws -> [Tensor] {
+  private func generate(_ progress: (Double) -> Void) throws -> Collected {
     let rounds = max(1, (options.count + Self.lanes * options.length - 1) / (Self.lanes * options.length))
     let total = rounds * Self.lanes
     let rows = widths.map { Tensor(.f32, [total * options.length, $0]) }
-    try executor.allocateStates(capacity: options.length, sizes: sizes(batch: Self.lanes))
+    var texts = [[TokenID]](repeating: [], count: total)
+    try executor.allocateStates(capacity: options.length, sizes: executor.sizes(batch: Self.lanes))
     for round in 0..<rounds {
       executor.truncateStates(to: 0)
       let samplers = (0..<Self.lanes).map { lane in
@@ -115,9 +117,10 @@ public struct Calibrator {
       }
       var pending = (0..<Self.lanes).map { opening(round * Self.lanes + $0) }
       for position in 0..<options.length {
-        let tokens = (0..<Self.lanes).map { Int(pending[$0].removeFirst()) }
-        try run(tokens, batch: Self.lanes, at: position)
-        let logits = try output(logits)
+        let tokens = (0..<Self.lanes).map { pending[$0].removeFirst() }
+        for lane in 0..<Self.lanes { texts[round * Self.lanes + lane].append(tokens[lane]) }
+        try executor.run(tokens, batch: Self.lanes, at: position)
+        let logits = try executor.numbers(logits)
         for lane in 0..<Self.lanes {
           let row = (round * Self.lanes + lane) * options.length + position
           try keep(lane, 1, in: rows, at: row)
@@ -129,7 +132,7 @@ public struct Calibrator {
         progress(Double(round * options.length + position + 1) / Double(rounds * options.length))
       }
     }
-    return rows
+    return Collected(rows: rows, texts: texts)
   }
 
   /// How a sequence begins: without a prefix, with a token that its number picks.
@@ -139,70 +142,36 @@ public struct Calibrator {
 
   // MARK: A given text
 
-  private func read(_ tokens: [TokenID], _ progress: (Double) -> Void) throws -> [Tensor] {
+  private func read(_ tokens: [TokenID], _ progress: (Double) -> Void) throws -> Collected {
     let step = options.length - options.prefix.count
     let windows = min(tokens.count / max(1, step), max(2, options.count / options.length))
     guard windows >= 2 else {
       throw Failure(
         description: "the calibration text has \(tokens.count) tokens, need \(2 * max(1, step)) or more")
     }
-    let rows = widths.map { Tensor(.f32, [windows * options.length, $0]) }
-    try executor.allocateStates(capacity: options.length, sizes: sizes(batch: 1))
+    var collected = Collected(rows: widths.map { Tensor(.f32, [windows * options.length, $0]) })
+    try executor.allocateStates(capacity: options.length, sizes: executor.sizes(batch: 1))
     for window in 0..<windows {
       executor.truncateStates(to: 0)
-      let sequence = (options.prefix + tokens[(window * step)..<((window + 1) * step)]).map { Int($0) }
+      let sequence = options.prefix + tokens[(window * step)..<((window + 1) * step)]
+      collected.texts.append(sequence)
       for first in stride(from: 0, to: sequence.count, by: Self.lanes) {
         let piece = Array(sequence[first..<min(first + Self.lanes, sequence.count)])
-        try run(piece, batch: 1, at: first)
-        try keep(0, piece.count, in: rows, at: window * options.length + first)
+        try executor.run(piece, batch: 1, at: first)
+        try keep(0, piece.count, in: collected.rows, at: window * options.length + first)
       }
       progress(Double(window + 1) / Double(windows))
     }
-    return rows
+    return collected
   }
 
   // MARK: Running
-
-  private func sizes(batch: Int) -> [String: Int] {
-    var sizes: [String: Int] = [:]
-    for port in executor.freeInputs {
-      if let symbol = executor.function.type(of: port.value).shape.first?.symbol { sizes[symbol] = batch }
-    }
-    return sizes
-  }
-
-  /// Runs tokens `[batch, tokens.count / batch]` from a position on.
-  private func run(_ tokens: [Int], batch: Int, at position: Int) throws {
-    let count = tokens.count / batch
-    for port in executor.freeInputs {
-      let values: [Int]
-      switch port.name {
-      case "input_ids": values = tokens
-      case "position_ids": values = (0..<batch).flatMap { _ in Array(position..<(position + count)) }
-      case "attention_mask": values = Array(repeating: 1, count: batch * (position + count))
-      default: throw Failure(description: "calibration cannot feed the input '\(port.name)'")
-      }
-      let shape = [batch, values.count / batch]
-      let isWide = executor.function.type(of: port.value).element == .i64
-      try executor.bind(
-        port.name, isWide ? Tensor(i64: values, shape) : Tensor(i32: values.map { Int32($0) }, shape))
-    }
-    try executor.run()
-  }
 
   /// Copies rows of all taps.
   private func keep(_ first: Int, _ count: Int, in rows: [Tensor], at row: Int) throws {
     for (index, width) in widths.enumerated() {
       (rows[index].base + row * width * 4)
-        .copyMemory(from: try output(Self.tap(index)) + first * width, byteCount: count * width * 4)
+        .copyMemory(from: try executor.numbers(Self.tap(index)) + first * width, byteCount: count * width * 4)
     }
-  }
-
-  /// The numbers of an output.
-  private func output(_ name: String) throws -> UnsafePointer<Float> {
-    guard let view = executor.output(name), view.element == .f32, view.isContiguous else {
-      throw Failure(description: "calibration cannot read the output '\(name)'")
-    }
-    return UnsafePointer(view.base.assumingMemoryBound(to: Float.self))
   }
 }

@@ -27,11 +27,7 @@ struct CalibrationRun {
 
   /// - Parameter folder: where a plan is written for a moment.
   func run(folder: String, progress: (Double) -> Void) throws -> [HiddenStates] {
-    var options = Calibrator.Options()
-    options.count = count
-    options.prefix = tokenizer?.encode("", addSpecialTokens: true) ?? []
-    options.endOfText = Set(tokenizer?.endOfTextIDs ?? [])
-    let source = try source()
+    let (options, source) = (options, try source())
     let key = key(options, source)
     let files = taps.indices.map { index in
       Self.cacheFolder.map { $0.appending(path: taps.count == 1 ? "\(key).npy" : "\(key).\(index).npy") }
@@ -39,9 +35,25 @@ struct CalibrationRun {
     if let kept = Self.kept(files) { return kept.map { states($0, options) } }
     let rows = try Calibrator(
       module, taps, options, folder: folder, pool: ThreadPool(threadCount: threadCount)
-    ).collect(source, progress: progress)
+    ).collect(source, progress: progress).rows
     for (file, rows) in zip(files, rows) { if let file { keep(rows, in: file) } }
     return rows.map { states($0, options) }
+  }
+
+  /// Sequences of each half of a trial, and their tokens.
+  private static let trialTexts = 8, trialLength = 64
+
+  /// Runs variants of the module on short texts: of the calibration text, or of its own.
+  func trial(folder: String, progress: (Double) -> Void) throws -> LogitTrial {
+    var options = options
+    options.length = Self.trialLength
+    options.count = 2 * Self.trialTexts * Self.trialLength
+    // Other texts than those that predictors are fitted to.
+    options.seed += 1 << 32
+    let texts = try Calibrator(
+      module, [], options, folder: folder, pool: ThreadPool(threadCount: threadCount)
+    ).collect(try source(), progress: progress).texts
+    return LogitTrial(texts, folder: folder, threadCount: threadCount)
   }
 
   private func states(_ rows: Tensor, _ options: Calibrator.Options) -> HiddenStates {
@@ -75,6 +87,14 @@ struct CalibrationRun {
   private func origin(_ count: Int, _ options: Calibrator.Options) -> String {
     text.map { "\(count) tokens of '\(($0 as NSString).lastPathComponent)'" }
       ?? "\(count) tokens of its own, seed \(options.seed)"
+  }
+
+  private var options: Calibrator.Options {
+    var options = Calibrator.Options()
+    options.count = count
+    options.prefix = tokenizer?.encode("", addSpecialTokens: true) ?? []
+    options.endOfText = Set(tokenizer?.endOfTextIDs ?? [])
+    return options
   }
 
   // MARK: Keeping

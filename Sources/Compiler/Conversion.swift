@@ -139,15 +139,23 @@ public struct Conversion {
       throw CompilerError(
         code: .invalidInput, message: "'\(options.model)': \(pass.name) cannot be calibrated: \(error.reason)")
     }
-    guard !taps.isEmpty else { return pass }
+    let tries = (pass as? any TryingPass)?.wantsTrial ?? false
+    guard !taps.isEmpty || tries else { return pass }
     let threads = MachineDescription.current.processorCount
     var calibration = CalibrationRun(
       module, taps, count: pass.calibratedCount, options.calibration, threadCount: threads)
     if let path = tokenizerPath(module) { calibration.tokenizer = try readTokenizer(at: path) }
     let folder = options.output.map { ($0 as NSString).deletingLastPathComponent } ?? NSTemporaryDirectory()
     do {
-      let states = try calibration.run(folder: folder.nonEmpty ?? ".") { progress(Progress(stage: "calibrate", fraction: $0)) }
-      return pass.calibrated(by: states, threadCount: threads)
+      let calibrating: (Double) -> Void = { progress(Progress(stage: "calibrate", fraction: $0)) }
+      let states = taps.isEmpty ? [] : try calibration.run(folder: folder.nonEmpty ?? ".", progress: calibrating)
+      let calibrated = pass.calibrated(by: states, threadCount: threads)
+      guard tries, let trying = calibrated as? any TryingPass else { return calibrated }
+      let trial = try calibration.trial(folder: folder.nonEmpty ?? ".", progress: calibrating)
+      let listener = ProgressListener(report: progress)
+      return trying.trying { variants, isHeldOut in
+        try trial.divergences(variants, isHeldOut: isHeldOut) { listener.hear(isHeldOut, $0) }
+      }
     } catch let error as Calibrator.Failure {
       throw CompilerError(code: .invalidInput, message: "'\(options.model)': \(error)")
     }
@@ -324,6 +332,15 @@ public struct Conversion {
         $0.key < $1.key
       }
       .map { Entry($0.key, $0.value) }
+  }
+}
+
+/// Who hears of the progress of trials, on the thread that converts.
+private struct ProgressListener: @unchecked Sendable {
+  let report: (Conversion.Progress) -> Void
+
+  func hear(_ isHeldOut: Bool, _ fraction: Double) {
+    report(.init(stage: isHeldOut ? "try on other texts" : "try blocks", fraction: fraction))
   }
 }
 

@@ -46,6 +46,7 @@ extension ConversionOptions {
   private var hireFeedForward: HireFeedForward {
     var options = HireFeedForward.Options()
     (options.recall, options.keep) = (feedForwardRecall, feedForwardKeep)
+    options.budget = feedForwardBudget
     return HireFeedForward(options)
   }
 
@@ -108,6 +109,15 @@ extension ConversionOptions {
     try checkShare(recall, "--recall")
     try checkShare(feedForwardRecall, "--ffn-recall")
     if let keep = feedForwardKeep { try checkShare(keep, "--ffn-keep") }
+    if let budget = feedForwardBudget {
+      guard budget > 0, budget < .infinity else {
+        throw .usage("--ffn-budget is kl=\(budget), accepted is kl= and more than 0 nats")
+      }
+      if feedForwardKeep != nil { throw .usage("--ffn-budget and --ffn-keep cannot be used together") }
+    }
+    if feedForward == .dense, feedForwardBudget ?? feedForwardKeep != nil {
+      throw .usage("--ffn-\(feedForwardKeep == nil ? "budget" : "keep") needs --ffn hire")
+    }
     if let limit = patchLimit, limit < 0 { throw .patchLimit(limit) }
   }
 

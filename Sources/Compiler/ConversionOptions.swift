@@ -86,6 +86,9 @@ public struct ConversionOptions: Sendable {
   public var feedForwardKeep: Double?
   /// The exported small model that drafts for this one, reading its hidden states (``SplitTandem``).
   public var tandem: String?
+  /// How far the logits may be moved by blocks that were not trained with groups: mean KL in nats; nil leaves these
+  /// dense.
+  public var feedForwardBudget: Double?
   /// A text to calibrate with; nil lets the model write some.
   public var calibration: String?
   /// Passes less faithful than this are left out.

@@ -325,7 +325,14 @@ public final class Executor {
     }
   }
 
+  /// Counts what blocks with chosen neurons do, by step; such runs are slow.
+  public var tally: NeuronTally? {
+    get { resources.tally }
+    set { resources.tally = newValue }
+  }
+
   private func run(_ index: Int) throws(ExecutionError) {
+    resources.tally?.step = index
     let call = KernelCall(
       table: table, operandIDs: steps[index].operands, resultIDs: steps[index].results, memory: memory,
       resources: resources)

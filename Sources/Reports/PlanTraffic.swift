@@ -26,6 +26,10 @@ struct PlanTraffic {
     for (position, operand) in step.operands.enumerated() where operand >= 0 {
       guard case .weight(let index) = function.values[Int(operand)].place else { continue }
       let weight = program.weights[index]
+      if step.kernel == "hire_feed_forward", position == 2 {
+        sum += Self.columnBytes(of: step, weight.byteCount)
+        continue
+      }
       guard let count = pickedRows(of: step, position) else {
         sum += weight.byteCount
         continue
@@ -54,16 +58,28 @@ struct PlanTraffic {
     }
   }
 
-  /// Rows of up, down and gate that a block with a predictor reads: of candidates, and of active groups at most.
+  /// Rows of up and gate that a block of chosen neurons reads: of candidates, all of what chooses exactly.
   private func pickedNeurons(of step: Function.Step, _ position: Int) -> Int? {
     let size = step.attributes.int("group_size", default: 1)
     let candidates = step.attributes.int("candidate_groups", default: 1)
-    let isScanned = step.operands.count > 4 && step.operands[4] >= 0
+    func has(_ operand: Int) -> Bool { step.operands.count > operand && step.operands[operand] >= 0 }
     switch position {
-    case 1: return candidates * size
-    case 2: return step.attributes.int("active_groups", default: candidates) * size
-    case 3: return isScanned ? candidates * size : nil
+    case 1: return has(3) || has(4) ? candidates * size : nil
+    case 3: return has(4) ? candidates * size : nil
     default: return nil
     }
+  }
+
+  /// Bytes of the columns of active groups, at most, and of the parameters of all.
+  private static func columnBytes(of step: Function.Step, _ all: Int) -> Int {
+    let outputs = step.attributes.int("outputs", default: 1)
+    guard let format = BlockFormat(rawValue: step.attributes.string("down_format", default: "")),
+      let columns = BlockColumns(format, rows: outputs)
+    else { return all }
+    let active =
+      step.attributes.int("active_groups", default: step.attributes.int("candidate_groups", default: 1))
+      * step.attributes.int("group_size", default: 1)
+    let neurons = all / columns.panelBytes * BlockFormat.blockSize
+    return min(active, neurons) * columns.columnBytes + columns.parameterBytes(columns: neurons)
   }
 }

@@ -52,6 +52,24 @@ import Testing
     ),
     (["convert", "a.onnx", "--stop-after", "x"], "there is no stage 'x', accepted are "),
     (
+      ["convert", "a.onnx", "-o", "a.plan", "--ffn", "hire", "--ffn-budget", "0.01"],
+      "The value '0.01' is invalid for '--ffn-budget <kl=nats>'"
+    ),
+    (
+      ["convert", "a.onnx", "-o", "a.plan", "--ffn", "hire", "--ffn-budget", "kl=some"],
+      "The value 'kl=some' is invalid for '--ffn-budget <kl=nats>'"
+    ),
+    (
+      ["convert", "a.onnx", "-o", "a.plan", "--ffn", "hire", "--ffn-budget", "kl=-1"],
+      "--ffn-budget is kl=-1.0, accepted is kl= and more than 0 nats"
+    ),
+    (
+      ["convert", "a.onnx", "-o", "a.plan", "--ffn", "hire", "--ffn-budget", "kl=1", "--ffn-keep", "0.5"],
+      "--ffn-budget and --ffn-keep cannot be used together"
+    ),
+    (["convert", "a.onnx", "-o", "a.plan", "--ffn-budget", "kl=1"], "--ffn-budget needs --ffn hire"),
+    (["convert", "a.onnx", "-o", "a.plan", "--ffn-keep", "0.5"], "--ffn-keep needs --ffn hire"),
+    (
       ["convert", "a.onnx", "--stop-after", "fold-constants", "--disable", "fold-constants"],
       "--stop-after is 'fold-constants', which does not run: --disable leaves it out"
     ),

@@ -102,11 +102,13 @@ struct PortableDefinitionTests {
         ).run(kernel, startsAtPage: input.startsAtPage)
       }
     }
-    runs["weighted_rows_q8b32"] = { kernel, input in
-      let count = input.size % 11
-      return WeightedRowsKernelTests.Case(
-        rows: input.rows, columns: input.size, count: count, p: input.numbers(input.rows * count, 1)
-      ).run(kernel)
+    for format in BlockColumns.formats {
+      runs["weighted_rows_\(format)"] = { kernel, input in
+        let count = input.size % 11
+        return WeightedRowsKernelTests.Case(
+          format, rows: input.rows, outputs: input.size, count: count, p: input.numbers(input.rows * count, 1)
+        ).run(kernel)
+      }
     }
     for bits in [4, 8] {
       runs["scan_u\(bits)"] = { kernel, input in

@@ -14,6 +14,8 @@ import Testing
     var hasBias = false
     var bits = 8
     var format = BlockFormat.q8b32
+    var downFormat = BlockFormat.q8b32
+    var hasImportance = false
     var groupSize = 8
     var common = 0
     var candidates = 6
@@ -24,13 +26,14 @@ import Testing
 
     var testDescription: String {
       "\(activation) gated \(isGated) scan \(hasScan) projection \(hasProjection) bias \(hasBias) \(bits) bits"
-        + " \(format) groups of \(groupSize): \(common) + \(candidates) -> \(active)"
+        + " \(format) down \(downFormat) importance \(hasImportance) groups of \(groupSize): \(common) + \(candidates) -> \(active)"
     }
 
     var attributes: [String: AttributeValue] {
       var attributes: [String: AttributeValue] = [
         "activation": .string(activation), "group_size": .int(groupSize), "common_groups": .int(common),
         "candidate_groups": .int(candidates), "active_groups": .int(active), "outputs": .int(Self.outputs),
+        "down_format": .string(downFormat.rawValue),
       ]
       if hasScan {
         attributes["scan_rank"] = .int(Self.inner)
@@ -45,7 +48,21 @@ import Testing
 
     var up: Tensor { noise([Self.neurons, Self.inner], seed: 2) }
     var gate: Tensor { noise([Self.neurons, Self.inner], seed: 3) }
-    var down: Tensor { noise([Self.neurons, Self.outputs], seed: 4) }
+    var down: Tensor { noise([Self.outputs, Self.neurons], seed: 4) }
+    /// Columns of down.
+    var columns: Tensor {
+      let layout = BlockColumns(downFormat, rows: Self.outputs) ?? BlockColumns(.q8b32, rows: Self.outputs)!
+      let panels = Tensor(.u8, [layout.count(columns: Self.neurons), layout.panelBytes])
+      let numbers = down.array(of: Float.self)
+      for chunk in 0..<layout.chunkCount {
+        layout.encode(chunk: chunk, of: numbers, columns: Self.neurons, into: panels.base)
+      }
+      return panels
+    }
+    private func importance(seed: Int) -> Tensor? {
+      guard hasImportance else { return nil }
+      return Tensor(f32: (0..<Self.neurons).map { Float(1 + $0 * seed % 7) / 7 }, [Self.neurons])
+    }
 
     func operands() throws -> [Tensor?] {
       func packed(_ tensor: Tensor) throws -> Tensor {
@@ -66,11 +83,10 @@ import Testing
       let scan = Tensor(.u8, [panels.count(rows: Self.neurons), panels.byteCount])
       panels.encode(predictor, rows: Self.neurons, stride: Self.inner, into: scan.base)
       return [
-        noise([Self.batch, length, Self.inner], seed: 1), try packed(up),
-        try WeightFormatTests.packed(down, .q8b32), isGated ? try packed(gate) : nil, hasScan ? scan : nil,
+        noise([Self.batch, length, Self.inner], seed: 1), try packed(up), columns, isGated ? try packed(gate) : nil, hasScan ? scan : nil,
         projection, hasBias ? noise([Self.neurons], seed: 5) : nil,
         hasBias ? noise([Self.outputs], seed: 6) : nil,
-        hasBias && isGated ? noise([Self.neurons], seed: 7) : nil,
+        hasBias && isGated ? noise([Self.neurons], seed: 7) : nil, importance(seed: 3), importance(seed: 5),
       ]
     }
 
@@ -89,6 +105,12 @@ import Testing
     Case(isGated: true, hasScan: false, hasBias: true),
     Case(activation: "gelu_tanh", isGated: true, hasScan: false, groupSize: 1, candidates: 40, active: 40),
     Case(isGated: true, hasScan: false, format: .f32), Case(bits: 4),
+    Case(downFormat: .q4b32), Case(downFormat: .q5b32, hasImportance: true), Case(downFormat: .q6b16),
+    Case(
+      activation: "gelu_tanh", isGated: true, hasScan: false, downFormat: .q6b16, hasImportance: true, groupSize: 1,
+      candidates: 50, active: 30),
+    Case(activation: "relu", hasScan: false, groupSize: 1, candidates: 96, active: 96),
+    Case(activation: "relu", isGated: true, hasScan: false, groupSize: 1, candidates: 96, active: 96),
   ]
 
   private func close(_ a: Tensor, _ b: Tensor, _ tolerance: Double) -> Bool {
@@ -113,12 +135,12 @@ import Testing
     test.candidates = Case.neurons / test.groupSize
     test.active = test.candidates
     let operands = try test.operands()
-    let down = try #require(
-      try Sample(
-        "unpack_blocks", [operands[2]], ["format": .string("q8b32"), "columns": .int(Case.outputs)]
-      ).evaluate()[0])
+    // The same numbers by rows.
     let columns = try #require(
-      try Sample("transpose", [down], ["perm": .ints([1, 0])]).evaluate()[0])
+      try Sample(
+        "unpack_blocks", [try WeightFormatTests.packed(test.down, test.downFormat)],
+        ["format": .string(test.downFormat.rawValue), "columns": .int(Case.neurons)]
+      ).evaluate()[0])
     var attributes: [String: AttributeValue] = ["activation": .string(test.activation)]
     for name in ["up_format", "gate_format"] { attributes[name] = test.attributes[name] }
     let dense = try #require(
@@ -130,7 +152,7 @@ import Testing
   }
 
   /// With gates for a choice there is nothing to miss.
-  @Test(arguments: cases.filter { !$0.hasScan }) func exactGatesChooseTheBest(_ test: Case) throws {
+  @Test(arguments: cases.filter { !$0.hasScan && !$0.hasImportance }) func exactGatesChooseTheBest(_ test: Case) throws {
     var test = test
     test.format = .f32
     test.active = test.candidates
@@ -138,6 +160,49 @@ import Testing
     let expected = try #require(
       try Sample("hire_feed_forward", operands, test.attributes).evaluateDecomposition()?[0])
     #expect(close(try test.run(operands), expected, 1e-4))
+  }
+
+  /// What ReLU makes 0 is left out, and nothing else; that bits do not depend on it is the kernel's to keep.
+  @Test(arguments: [false, true]) func zerosAreLeftOut(isGated: Bool) throws {
+    var test = Case(activation: "relu", isGated: isGated, hasScan: false, groupSize: 1)
+    (test.candidates, test.active) = (Case.neurons, Case.neurons)
+    let (operands, tally) = (try test.operands(), NeuronTally())
+    let counted = try KernelRun(
+      "hire_feed_forward", tensors: operands, Attributes(test.attributes), results: 1, tally: tally
+    ).tensor(0)
+    #expect(counted.bits == (try test.run(operands)).bits, "counting changes nothing")
+    let counts = try #require(tally.counts[0])
+    let scores = isGated ? test.gate : test.up
+    let x = operands[0]!.array(of: Float.self)
+    let positive = (0..<10 * Case.neurons).count { place in
+      let (row, neuron) = (place / Case.neurons, place % Case.neurons)
+      return (0..<Case.inner).reduce(Float(0)) {
+        $0 + x[row * Case.inner + $1] * scores.array(of: Float.self)[neuron * Case.inner + $1]
+      } > 0
+    }
+    #expect(counts.rows == 10 && counts.found == counts.wanted && counts.wanted == counts.active)
+    #expect(abs(counts.active - positive) <= 8, "\(counts.active) of \(positive)")
+    #expect(counts.candidates == counts.active)
+    #expect(counts.unions.keys.sorted() == [10] && counts.unions[10]!.neurons > counts.active / 10)
+  }
+
+  /// A predictor that sees nothing of the gate finds no more than chance.
+  @Test func aBadPredictorShowsInTheTally() throws {
+    let test = Case(candidates: 6, active: 4)
+    var operands = try test.operands()
+    func recall() throws -> Double {
+      let tally = NeuronTally()
+      _ = try KernelRun(
+        "hire_feed_forward", tensors: operands, Attributes(test.attributes), results: 1, threads: 2, tally: tally)
+      let counts = try #require(tally.counts[0])
+      return Double(counts.found) / Double(counts.wanted)
+    }
+    #expect(try recall() > 0.95)
+    let panels = ScanPanels(rank: Case.inner, bits: 8)!
+    panels.encode(
+      noise([Case.neurons, Case.inner], seed: 77).array(of: Float.self), rows: Case.neurons, stride: Case.inner,
+      into: operands[4]!.base)
+    #expect(try recall() < 0.75)
   }
 
   /// Groups that the scan does not see are not among the candidates, unless they are common.
@@ -220,8 +285,11 @@ import Testing
     for text in try refusals(Case(groupSize: 0)) { #expect(text.contains("'group_size' is 0")) }
     for text in try refusals(Case(bits: 5)) { #expect(text.contains("4 or 8")) }
     for text in try refusals(Case(activation: "mish")) { #expect(text.contains("'activation' is \"mish\"")) }
-    for text in try refusals(Case(hasScan: false)) { #expect(text.contains("no gate to choose groups by")) }
+    for text in try refusals(Case(downFormat: .bf16)) { #expect(text.contains("accepted are [q4b32")) }
     for text in try refusals(Case(), { $0[4] = Tensor(.u8, [6, 1]) }) { #expect(text.contains("accepted")) }
     for text in try refusals(Case(), { $0[2] = Tensor(.u8, [95, 80]) }) { #expect(text.contains("accepted")) }
+    for text in try refusals(Case(hasImportance: true), { $0[9] = Tensor(.f32, [95]) }) {
+      #expect(text.contains("accepted"))
+    }
   }
 }

@@ -10,7 +10,7 @@ final class KernelRun {
 
   init(
     _ operation: String, _ operands: [TensorView?], _ attributes: Attributes, results count: Int,
-    threads: Int = 1
+    threads: Int = 1, tally: NeuronTally? = nil
   ) throws {
     let kernel = try KernelTable.entries[operation]!.prepare(attributes)
     let empty = TensorView(UnsafeMutableRawPointer(bitPattern: 64)!, .u8, Extents())
@@ -18,6 +18,7 @@ final class KernelRun {
     let operandIDs = operands.indices.map { operands[$0] == nil ? Int32(-1) : Int32($0) }
     let resultIDs = (0..<count).map { Int32(operands.count + $0) }
     let (memory, resources) = (memory, Resources(pool: ThreadPool(threadCount: threads)))
+    resources.tally = tally
     try table.withUnsafeMutableBufferPointer { table in
       try operandIDs.withUnsafeBufferPointer { operandIDs in
         try resultIDs.withUnsafeBufferPointer { resultIDs in
@@ -34,10 +35,11 @@ final class KernelRun {
 
   /// A run on dense tensors; its results may not be views of them.
   convenience init(
-    _ operation: String, tensors: [Tensor?], _ attributes: Attributes, results count: Int, threads: Int = 1
+    _ operation: String, tensors: [Tensor?], _ attributes: Attributes, results count: Int, threads: Int = 1,
+    tally: NeuronTally? = nil
   ) throws {
     let views = tensors.map { $0.map { TensorView($0) } }
-    try self.init(operation, views, attributes, results: count, threads: threads)
+    try self.init(operation, views, attributes, results: count, threads: threads, tally: tally)
     withExtendedLifetime(tensors) {}
   }
 

@@ -49,10 +49,14 @@ extension Sample {
       Sample("lm_head", [ramp(2, 3, 4), ramp(7, 4), ramp(7)], ["softcap": .float(3), "last_only": .int(1)]),
       Sample(
         "hire_feed_forward",
-        [ramp(2, 3, 4), ramp(6, 4), Tensor(.u8, [6, BlockFormat.q8b32.rowBytes(5)]), ramp(6, 4, offset: -0.5)],
+        [ramp(2, 3, 4), ramp(6, 4), columns(.q8b32, 6, outputs: 5), ramp(6, 4, offset: -0.5)],
         [
           "activation": .string("silu"), "group_size": .int(2), "candidate_groups": .int(2), "outputs": .int(5),
+          "down_format": .string("q8b32"),
         ], isSymbolic: false),
+      Sample(
+        "unpack_columns", [columns(.q4b32, 40, outputs: 5)],
+        ["format": .string("q4b32"), "rows": .int(5), "columns": .int(40)], isSymbolic: false),
       // All rows of one shard, in the order of their logits.
       Sample(
         "hire_lm_head",
@@ -66,6 +70,12 @@ extension Sample {
         ], results: 3, isSymbolic: false),
       certifyRows,
     ]
+
+  /// Columns of zeros.
+  private static func columns(_ format: BlockFormat, _ count: Int, outputs: Int) -> Tensor {
+    let layout = BlockColumns(format, rows: outputs)!
+    return Tensor(.u8, [layout.count(columns: count), layout.panelBytes])
+  }
 
   /// Three of seven rows reach the threshold.
   private static let certifyRows: Sample = {

@@ -257,29 +257,33 @@ typedef void ck_weighted_sum_f16_function(const ck_weighted_sum_f16 *call);
 /// that number; NaN stays NaN. Bits but those of NaNs are the same on all instruction sets.
 typedef void ck_narrow_f16_function(size_t count, const float *x, ck_f16 *y);
 
-/// y[s, d] = sum over i of p[s, i] * w[list[i], d], i in order, for the columns d of blocks b0..<b1; w in q8b32.
+/// y[s, d] = sum over i in i0..<i1 of p[s, i] * w[d, list[i]]; w in the columns of a format of blocks, whose layout
+/// is drawn in `rows/weighted_rows.h`.
 ///
-/// A weight is first multiplied by the scale of the block, in f32. So bits of an output depend on its own row of p and
-/// column alone, and rows of w with weight 0 change none. Kernels with fused multiply-add agree with each other
-/// bit for bit; the portable one rounds twice per step.
+/// Columns that share a scale are added up first, products of p and codes in the order of the list; the sum is
+/// multiplied by the scale and added to y (for q4b32 then the minimum times the sum of p is taken away), scale by
+/// scale. So bits of a row of y depend on its own p and on i0 alone, and columns with weight 0 change none. Kernels
+/// with fused multiply-add agree with each other bit for bit; the portable one rounds twice per step.
 typedef struct {
-  /// S, and listed rows.
-  size_t rows, count;
+  /// S.
+  size_t rows;
+  size_t i0, i1;
   /// D.
-  size_t columns;
-  /// Multiples of 8, but for the end.
-  size_t b0, b1;
+  size_t outputs;
+  /// Ascending columns of w.
   const int32_t *list;
   const void *w;
   const float *p;
+  /// A row of `ck_column_outputs(outputs)` numbers for each s.
   float *y;
-  /// Scratch memory: a row of (b1 - b0) * 32 for each s.
+  /// Scratch memory of as many rows as y.
   float *sums;
-  /// Bytes from one row to the next.
-  size_t w_stride;
   /// Elements from one row to the next.
-  size_t p_stride, y_stride, sums_stride;
+  size_t p_stride, y_stride;
 } ck_weighted_rows;
+
+/// Outputs filled up to whole chunks.
+static inline size_t ck_column_outputs(size_t outputs) { return (outputs + 63) / 64 * 64; }
 typedef void ck_weighted_rows_function(const ck_weighted_rows *call);
 
 /// y[i] = f(x[i]); x and y may be the same.

@@ -10,10 +10,14 @@
 #define lane8_fma(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define lane8_halves(p) _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p)))
 #define lane8_codes(p) _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(p))))
-#define lane8_pair(a, b) _mm256_set_m128(_mm_set1_ps(b), _mm_set1_ps(a))
+#define lane8_set(a) _mm256_set1_ps(a)
+#define lane8_fnma(a, b, c) _mm256_fnmadd_ps(a, b, c)
 #include "weighted_rows.h"
 
 TARGET_BEGIN
-void q8b32_weighted_rows__avx2(const ck_weighted_rows *call) { weighted_rows(call); }
+void q8b32_weighted_rows__avx2(const ck_weighted_rows *call) { weighted_rows(Q8B32, call); }
+void q6b16_weighted_rows__avx2(const ck_weighted_rows *call) { weighted_rows(Q6B16, call); }
+void q5b32_weighted_rows__avx2(const ck_weighted_rows *call) { weighted_rows(Q5B32, call); }
+void q4b32_weighted_rows__avx2(const ck_weighted_rows *call) { weighted_rows(Q4B32, call); }
 TARGET_END
 #endif

@@ -27,9 +27,16 @@ static inline lane8 lane8_codes(const uint8_t *p) {
   return (lane8){vcvtq_f32_s32(vmovl_s16(vget_low_s16(codes))), vcvtq_f32_s32(vmovl_high_s16(codes))};
 }
 
-static inline lane8 lane8_pair(float a, float b) { return (lane8){vdupq_n_f32(a), vdupq_n_f32(b)}; }
+static inline lane8 lane8_set(float a) { return (lane8){vdupq_n_f32(a), vdupq_n_f32(a)}; }
+
+static inline lane8 lane8_fnma(lane8 a, lane8 b, lane8 c) {
+  return (lane8){vfmsq_f32(c.low, a.low, b.low), vfmsq_f32(c.high, a.high, b.high)};
+}
 
 #include "weighted_rows.h"
 
-void q8b32_weighted_rows__neon(const ck_weighted_rows *call) { weighted_rows(call); }
+void q8b32_weighted_rows__neon(const ck_weighted_rows *call) { weighted_rows(Q8B32, call); }
+void q6b16_weighted_rows__neon(const ck_weighted_rows *call) { weighted_rows(Q6B16, call); }
+void q5b32_weighted_rows__neon(const ck_weighted_rows *call) { weighted_rows(Q5B32, call); }
+void q4b32_weighted_rows__neon(const ck_weighted_rows *call) { weighted_rows(Q4B32, call); }
 #endif

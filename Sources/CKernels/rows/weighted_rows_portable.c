@@ -1,26 +1,38 @@
-#include "../linear/blocks.h"
 #include "../simd/half.h"
+#include "columns.h"
 
 #pragma STDC FP_CONTRACT OFF
 
-void q8b32_weighted_rows__portable(const ck_weighted_rows *c) {
-  const size_t blocks = row_blocks(c->columns);
+static void weighted_rows(block_format f, const ck_weighted_rows *c) {
+  const column_layout l = layout_of(f, c->outputs);
+  const size_t stride = ck_column_outputs(c->outputs), shared = shared_columns(f);
   for (size_t s = 0; s < c->rows; s++) {
     float *y = c->y + s * c->y_stride;
-    for (size_t first = c->b0, m; first < c->b1; first += m) {
-      m = chunk_blocks(c->b1 - first);
-      for (size_t b = first; b < first + m; b++) {
-        for (size_t e = 0; e < BLOCK && b * BLOCK + e < c->columns; e++) {
-          float sum = 0;
-          for (size_t i = 0; i < c->count; i++) {
-            const uint8_t *row = (const uint8_t *)c->w + (size_t)c->list[i] * c->w_stride;
-            const size_t place = (e / 4 * m + (b - first)) * 4 + e % 4;
-            const float scale = half_at(row + blocks * BLOCK + b * 2);
-            sum += scale * c->p[s * c->p_stride + i] * (float)(int8_t)row[first * BLOCK + place];
-          }
-          y[b * BLOCK + e] = sum;
+    const float *p = c->p + s * c->p_stride;
+    memset(y, 0, stride * sizeof *y);
+    for (size_t i = c->i0, end; i < c->i1; i = end) {
+      const size_t column = (size_t)c->list[i];
+      float total = 0;
+      memset(c->sums, 0, stride * sizeof *c->sums);
+      for (end = i; end < c->i1 && (size_t)c->list[end] / shared == column / shared; end++) {
+        const uint8_t *codes = column_codes(l, c->w, (size_t)c->list[end]);
+        for (size_t first = 0; first < stride; first += OUTPUTS_OF_CHUNK) {
+          int8_t code[OUTPUTS_OF_CHUNK];
+          read_chunk(f, codes + first * code_bits(f) / 8, code);
+          for (size_t d = 0; d < OUTPUTS_OF_CHUNK; d++) c->sums[first + d] += p[end] * (float)code[d];
         }
+        total += p[end];
+      }
+      const uint8_t *scales = column_scales(f, l, c->w, column), *minima = column_minima(l, c->w, column);
+      for (size_t d = 0; d < stride; d++) {
+        y[d] += half_at(scales + 2 * d) * c->sums[d];
+        if (f == Q4B32) y[d] -= half_at(minima + 2 * d) * total;
       }
     }
   }
 }
+
+void q8b32_weighted_rows__portable(const ck_weighted_rows *call) { weighted_rows(Q8B32, call); }
+void q6b16_weighted_rows__portable(const ck_weighted_rows *call) { weighted_rows(Q6B16, call); }
+void q5b32_weighted_rows__portable(const ck_weighted_rows *call) { weighted_rows(Q5B32, call); }
+void q4b32_weighted_rows__portable(const ck_weighted_rows *call) { weighted_rows(Q4B32, call); }

@@ -246,6 +246,25 @@ public final class Decoder {
   /// A tap of the tokens of the last feed, valid until the next one.
   func tap(_ index: Int) -> TensorView { current.executor.output(current.taps[index]) }
 
+  // MARK: Chosen neurons
+
+  /// Counts from here on what feed-forward blocks of chosen neurons do; runs are slow then.
+  public func tallyNeurons() {
+    for phase in phases + (hire?.all ?? []) { phase.executor.tally = NeuronTally() }
+  }
+
+  /// What the blocks have done since, in their order; empty where there are none.
+  public var neuronCounts: [NeuronTally.Counts] {
+    var total: [NeuronTally.Counts] = []
+    for phase in phases + (hire?.all ?? []) {
+      let counts = (phase.executor.tally?.counts ?? [:]).sorted { $0.key < $1.key }.map(\.value)
+      for (index, own) in counts.enumerated() {
+        if index < total.count { total[index].add(own) } else { total.append(own) }
+      }
+    }
+    return total
+  }
+
   // MARK: Candidates
 
   /// The head that candidates stand for, which every plan with a HiRE head has; nil for the dense head.

@@ -44,6 +44,7 @@ struct HirePorts {
 /// The functions of a plan with a HiRE head: candidates of one token or a block, and the dense head alone.
 struct HirePhases {
   private let phases: [(phase: DecoderPhase, ports: HirePorts)]
+  var all: [DecoderPhase] { phases.map(\.phase) }
   let denseHead: DenseHead
   /// What proves candidates right; nil where the plan was not made for it.
   let certifier: Certifier?

@@ -5,6 +5,8 @@ import Tensors
 /// One per run at a time; it is not safe to share between concurrent runs.
 public final class Resources {
   public let pool: ThreadPool
+  /// Counts what blocks with chosen neurons do, where somebody asks.
+  public var tally: NeuronTally?
   private var blocks: [TensorStorage] = []
   private var block = 0
   private var used = 0

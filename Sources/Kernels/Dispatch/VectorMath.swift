@@ -20,8 +20,7 @@ public struct VectorMath: Sendable {
   let weightedSum: MicroKernelType.WeightedSum
   let weightedSumF16: MicroKernelType.WeightedSumF16
   let narrow: MicroKernelType.Narrow
-  /// Of rows in q8b32.
-  let weightedRows: MicroKernelType.WeightedRows
+  private let weightedRows: [BlockFormat: MicroKernelType.WeightedRows]
   let exp, tanh, sigmoid, silu, gelu, geluTanh: MicroKernelType.Map
   let maximum: MicroKernelType.Maximum
   let expSum: MicroKernelType.ExpSum
@@ -50,7 +49,10 @@ public struct VectorMath: Sendable {
     weightedSum = choose("weighted_sum_f32").pointer(as: MicroKernelType.WeightedSum.self)
     weightedSumF16 = choose("weighted_sum_f16").pointer(as: MicroKernelType.WeightedSumF16.self)
     narrow = choose("narrow_f16").pointer(as: MicroKernelType.Narrow.self)
-    weightedRows = choose("weighted_rows_q8b32").pointer(as: MicroKernelType.WeightedRows.self)
+    weightedRows = Dictionary(
+      uniqueKeysWithValues: BlockColumns.formats.map {
+        ($0, choose("weighted_rows_\($0)").pointer(as: MicroKernelType.WeightedRows.self))
+      })
     exp = map("exp_f32")
     tanh = map("tanh_f32")
     sigmoid = map("sigmoid_f32")
@@ -78,6 +80,9 @@ public struct VectorMath: Sendable {
     case .bf16, .f32: preconditionFailure("'\(format)' has no blocks")
     }
   }
+
+  /// Sums of columns of weights in blocks.
+  func weightedRows(_ format: BlockFormat) -> MicroKernelType.WeightedRows { weightedRows[format]! }
 
   /// The scores of rows of codes of 4 or 8 bits.
   func scan(bits: Int) -> MicroKernelType.Scan { bits == 4 ? scanU4 : scanU8 }

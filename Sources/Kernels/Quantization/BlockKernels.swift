@@ -58,6 +58,51 @@ struct UnpackBlocksKernel: Kernel {
   }
 }
 
+/// The numbers of a matrix whose columns lie one behind the other (``BlockColumns``), f32 `[N, K]`.
+struct UnpackColumnsKernel: Kernel {
+  let layout: BlockColumns
+  let columns: Int
+
+  static let entry = KernelEntry("unpack_columns") { attributes throws(KernelError) in
+    guard let rows = attributes.int("rows"), let columns = attributes.int("columns"), columns >= 0 else {
+      throw .invalid("attributes 'rows' and 'columns' must be given and not negative")
+    }
+    return UnpackColumnsKernel(
+      layout: try attributes.blockColumns("format", rows: rows, orThrow: KernelError.unsupported),
+      columns: columns)
+  }
+
+  func run(_ call: KernelCall) throws(KernelError) {
+    let panels = try call.panels(0, layout, columns: columns)
+    let y = call.allocate(0, .f32, Extents(layout.rows, columns))
+    let (layout, columns, to) = (layout, columns, y.base.assumingMemoryBound(to: Float.self))
+    let size = BlockFormat.blockSize
+    call.resources.pool.forEach(layout.count(columns: columns)) { block in
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: layout.rows * size) { numbers in
+        layout.decode(panels, block: block, into: numbers.baseAddress!)
+        for row in 0..<layout.rows {
+          for e in 0..<min(size, columns - block * size) {
+            to[row * columns + block * size + e] = numbers[row * size + e]
+          }
+        }
+      }
+    }
+  }
+}
+
+extension KernelCall {
+  /// A required operand of columns of weights.
+  func panels(_ operand: Int, _ layout: BlockColumns, columns: Int) throws(KernelError) -> UnsafeRawPointer {
+    let (view, count) = (contiguous(operand), layout.count(columns: columns))
+    guard view.element == .u8, view.shape == Extents(count, layout.panelBytes) else {
+      throw .invalid(
+        "operand \(operand) is \(view.element)\(view.shape.array), accepted are \(count) panels of"
+          + " \(layout.panelBytes) u8 for \(columns) columns of \(layout.rows) weights in '\(layout.format)'")
+    }
+    return UnsafeRawPointer(view.base)
+  }
+}
+
 extension ThreadPool {
   /// Calls `body` for each of `0..<count` rows, in pieces of about 64 KiB of rows of `bytes`.
   func forEachRow(_ count: Int, bytes: Int, _ body: (Int) -> Void) {

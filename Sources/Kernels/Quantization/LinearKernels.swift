@@ -16,6 +16,7 @@ enum QuantizationKernels {
     KernelEntry("dynamic_quantize_linear") { _ in DynamicQuantizeLinearKernel() },
     PackBlocksKernel.entry,
     UnpackBlocksKernel.entry,
+    UnpackColumnsKernel.entry,
     MatMulNBitsKernel.entry,
     GatherBlockQuantizedKernel.entry,
   ]

@@ -7,24 +7,26 @@ import Tensors
 ///     h = act(gate x + gate_bias) * (up x + up_bias), or act(up x + up_bias) without a gate
 ///     y = h down + down_bias, of active groups of h alone
 ///
-/// `down` [F, D] has a row per neuron, in q8b32. Neurons form groups of `group_size` neighbours, scored by the sum
-/// of |act|. `scan` predicts the scores: panels of small codes whose rows are those of gate (of up without one) in
-/// the coordinates `projection` [R, K] x, or in x itself; without a scan the gate is computed exactly. The first
-/// `common_groups` and the best by these scores are `candidate_groups`, computed exactly; `active_groups` of
-/// them, all when absent, are the best by exact scores.
+/// `down` holds the columns of [D, F], one per neuron, in `down_format` (``BlockColumns``). Neurons form groups of
+/// `group_size` neighbours, scored by the sum of |act|, or of `importance` |h| where that is given. `scan` predicts
+/// the scores: panels of small codes whose rows are those of gate (of up without one) in the coordinates `projection`
+/// [R, K] x, or in x itself; without a scan gate (or up) is computed exactly. First scores are sums of |act| times
+/// `gate_importance`. The first `common_groups` and the best by these scores are `candidate_groups`, computed exactly;
+/// `active_groups` of them, all when absent, are the best by exact scores. Neurons whose h is 0 are left out.
 ///
 /// The exact meaning is the definition that is decomposed into: the best active groups of all by exact scores. With a
-/// scan the kernel may miss some.
+/// scan or with `importance` the kernel may miss some.
 struct HireFeedForward: Operator {
   let schema = OperatorSchema(
     "hire_feed_forward", "A feed-forward block of the groups of neurons that matter, found with a predictor.",
     operands: [
       "x", "up", "down", "gate?", "scan?", "projection?", "up_bias?", "down_bias?", "gate_bias?",
+      "gate_importance?", "importance?",
     ],
     attributes: [
       "activation!": .string, "group_size!": .int, "candidate_groups!": .int, "active_groups": .int,
       "common_groups": .int, "outputs!": .int, "scan_rank": .int, "scan_bits": .int, "up_format": .string,
-      "gate_format": .string,
+      "gate_format": .string, "down_format!": .string,
     ])
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
@@ -35,9 +37,9 @@ struct HireFeedForward: Operator {
       throw OperatorError("groups of neurons need a known number of neurons, found \(count)")
     }
     _ = try settings.groupCount(neurons, orThrow: { OperatorError($0) })
+    let columns = settings.columns
     try call.require(
-      2, .u8, [neurons, BlockFormat.q8b32.rowBytes(settings.outputs)], "'down' of \(settings.outputs) outputs"
-    )
+      2, .u8, [columns.count(columns: neurons), columns.panelBytes], "'down' of \(settings.outputs) outputs")
     if call.has(3) {
       _ = try MatrixRules.outputs(call, weight: 3, format: "gate_format", bias: 8)
       try call.require(3, shape: [count, try call.type(3).shape[1]])
@@ -46,6 +48,7 @@ struct HireFeedForward: Operator {
     }
     try scan(call, settings, neurons)
     try call.require(7, shape: [Dim(settings.outputs)])
+    for operand in [9, 10] where call.has(operand) { try call.require(operand, .f32, [neurons], "an importance") }
     return [ValueFact(x.element, x.shape.dropLast() + [Dim(settings.outputs)])]
   }
 
@@ -56,7 +59,6 @@ struct HireFeedForward: Operator {
     let x = try call.type(0)
     guard call.has(4) else {
       if call.has(5) { throw OperatorError("'projection' is given without 'scan'") }
-      if !call.has(3) { throw OperatorError("there is no scan, and no gate to choose groups by") }
       return
     }
     guard let panels = settings.panels else {
@@ -79,8 +81,7 @@ struct HireFeedForward: Operator {
 
   /// Rows of candidates and of active groups count as far as they are chosen, for every row of x anew.
   func work(_ operands: [TensorType?], _ results: [TensorType?], _ attributes: Attributes) -> Work {
-    guard let x = operands[0], let up = operands[1], operands.count > 2, let down = operands[2],
-      let neurons = up.shape[0].constant,
+    guard let x = operands[0], let up = operands[1], let neurons = up.shape[0].constant,
       let settings = try? HireNeuronSettings(attributes, orThrow: { OperatorError($0) })
     else { return Work(flops: 0, moving: operands + results) }
     func operand(_ index: Int) -> TensorType? { index < operands.count ? operands[index] : nil }
@@ -90,11 +91,13 @@ struct HireFeedForward: Operator {
     let queries = x.shape.dropLast().reduce(Dim(1), *)
     let candidates = queries * (settings.candidateGroups * settings.groupSize)
     let active = queries * (settings.activeGroups * settings.groupSize)
-    let isScanned = operand(4) != nil
+    let (isScanned, isGated) = (operand(4) != nil, operand(3) != nil)
     let inner = x.shape.last ?? 1
     let gate = isScanned ? part(operand(3), candidates) : operand(3)
-    var products = candidates * inner + active * settings.outputs
-    if operand(3) != nil { products = products + (isScanned ? candidates : queries * neurons) * inner }
+    // Without a scan what decides is computed for all neurons.
+    let rows = isScanned || isGated ? candidates : queries * neurons
+    var products = rows * inner + active * settings.outputs
+    if isGated { products = products + (isScanned ? candidates : queries * neurons) * inner }
     if isScanned {
       products =
         products + queries * (neurons * (settings.panels?.rank ?? 0))
@@ -102,7 +105,11 @@ struct HireFeedForward: Operator {
     }
     return Work(
       flops: products * 2,
-      moving: [x, part(up, candidates), part(down, active), gate, operand(4), operand(5)] + results)
+      moving: [
+        x, isScanned || isGated ? part(up, candidates) : up, gate, operand(4), operand(5),
+        TensorType(.u8, [active, Dim(settings.columns.columnBytes)]),
+        TensorType(.u8, [Dim(settings.columns.parameterBytes(columns: neurons))]),
+      ] + results)
   }
 
   func decompose(_ node: Node, into builder: inout GraphBuilder) throws(OperatorError) -> [ValueID?]? {
@@ -129,14 +136,23 @@ struct HireFeedForward: Operator {
       scored = try FeedForward.activate(hidden, settings.activation, into: &builder)
       hidden = scored
     }
-    hidden = try Self.keepActive(hidden, by: scored, settings, into: &builder)
-    let down = try builder(
-      "unpack_blocks", operand(2),
-      attributes: ["format": .string(BlockFormat.q8b32.rawValue), "columns": .int(settings.outputs)])
-    var columns = try builder("transpose", down, attributes: ["perm": .ints([1, 0])])
     let element = builder.type(x).element
-    if element != .f32 { columns = try builder("cast", columns, attributes: ["to": .element(element)]) }
-    return [try builder("linear", hidden, columns, operand(7))]
+    if let importance = operand(10) {
+      let weights =
+        element == .f32
+        ? importance : try builder("cast", importance, attributes: ["to": .element(element)])
+      scored = try builder("mul", hidden, weights)
+    }
+    hidden = try Self.keepActive(hidden, by: scored, settings, into: &builder)
+    guard let neurons = builder.type(hidden).shape.last?.constant else { return nil }
+    var down = try builder(
+      "unpack_columns", operand(2),
+      attributes: [
+        "format": .string(node.attributes.string("down_format", default: "")), "rows": .int(settings.outputs),
+        "columns": .int(neurons),
+      ])
+    if element != .f32 { down = try builder("cast", down, attributes: ["to": .element(element)]) }
+    return [try builder("linear", hidden, down, operand(7))]
   }
 
   /// Zeroes the entries of groups that are not among the best.

@@ -40,3 +40,19 @@ struct UnpackBlocks: Operator {
     return [ValueFact(.f32, x.shape.dropLast() + [Dim(columns)])]
   }
 }
+
+/// The numbers of a matrix whose columns lie one behind the other in a format of blocks: bytes to `[N, K]`.
+struct UnpackColumns: Operator {
+  let schema = OperatorSchema(
+    "unpack_columns",
+    "The numbers of columns in a format of blocks: u8 [panels, bytes of a panel] to f32 [rows, columns].",
+    operands: ["x"], attributes: ["format!": .string, "rows!": .int, "columns!": .int])
+
+  func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
+    let (rows, columns) = (try call.requiredInt("rows"), try call.requiredInt("columns"))
+    let layout = try call.attributes.blockColumns(
+      "format", rows: rows, orThrow: { OperatorError($0) })
+    try call.require(0, .u8, [layout.count(columns: max(0, columns)), layout.panelBytes], "'x'")
+    return [ValueFact(.f32, [Dim(rows), Dim(columns)])]
+  }
+}

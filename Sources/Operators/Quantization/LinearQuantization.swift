@@ -109,7 +109,7 @@ enum QuantizationRules {
 enum QuantizationOperators {
   static let all: [any Operator] = [
     QuantizeLinear(), DequantizeLinear(), DynamicQuantizeLinear(), QLinearMatMul(), PackBlocks(),
-    UnpackBlocks(), MatMulNBits(),
+    UnpackBlocks(), UnpackColumns(), MatMulNBits(),
     GatherBlockQuantized(),
   ]
 }

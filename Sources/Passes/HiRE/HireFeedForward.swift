@@ -6,20 +6,26 @@ import Tensors
 /// Computes the neurons of feed-forward blocks that matter, and no others (HiRE-FFN; HiRE, section 3).
 ///
 ///     @decode:  %y = feed_forward(%x, @up, @down) {group_size = 8, active_groups = 24}      ──►
-///     @decode:  %y = hire_feed_forward(%x, @up, @down_rows, _, @scan, @projection) {candidate_groups = 36, ...}
+///     @decode:  %y = hire_feed_forward(%x, @up, @columns, _, @scan, @projection) {candidate_groups = 36, ...}
 ///
-/// in `decode` and `block`; `prefill` and `main` stay dense, since many tokens together need almost all neurons.
+/// in `decode` and `block`; `prefill` and `main` stay dense, since many tokens together need almost all neurons. So
+/// `down` is stored twice there: by rows for the dense block, by columns for single neurons.
 ///
 /// Blocks that were trained with groups keep their meaning, up to groups that the predictor misses: its form and the
 /// number of candidates are searched for the fewest bytes that meet the recall on hidden states that were held out.
-/// Other blocks change their meaning, so they are left alone unless ``Options/keep`` says how many neurons stay: gated
-/// ones choose by their exact gates, those without by a predictor.
-public struct HireFeedForward: CalibratedPass {
+/// Blocks with ReLU keep theirs entirely: neurons that are 0 are left out. Others change theirs, so they are left
+/// alone unless ``Options/budget`` says how far logits may move (``NeuronBudget``), or ``Options/keep`` how many neurons
+/// stay: those with the largest exact gates, or of largest products with up, for what their columns of down weigh; or
+/// found by a predictor, where that reads less.
+public struct HireFeedForward: TryingPass {
   public struct Options: Sendable, Equatable {
     /// The share of active groups that must be candidates, in every block.
     public var recall = 0.99
     /// The share of neurons that blocks without trained groups keep; nil leaves them dense.
     public var keep: Double?
+    /// How far the logits may be from those of the dense model: mean KL in nats; nil leaves blocks without trained
+    /// groups dense.
+    public var budget: Double?
 
     public init() {}
   }
@@ -29,29 +35,50 @@ public struct HireFeedForward: CalibratedPass {
     "Computes only the neurons of feed-forward blocks that a predictor or their gates choose."
   public let fidelity = Fidelity.statistical
   public let calibratedCount = 4096
-  private let options: Options
-  private let states: [HiddenStates]
-  private let threadCount: Int
+  private var options: Options
+  private var states: [HiddenStates]
+  private var threadCount: Int
+  private var trial: VariantTrial?
 
   /// - Parameters:
   ///   - states: what each block reads, in the order of the blocks.
   ///   - threadCount: threads for the search.
-  public init(_ options: Options = Options(), states: [HiddenStates] = [], threadCount: Int = 1) {
-    (self.options, self.states, self.threadCount) = (options, states, threadCount)
+  ///   - trial: what a budget is measured with.
+  public init(
+    _ options: Options = Options(), states: [HiddenStates] = [], threadCount: Int = 1,
+    trial: VariantTrial? = nil
+  ) {
+    (self.options, self.states, self.threadCount, self.trial) = (options, states, threadCount, trial)
   }
 
   public func calibrated(by states: [HiddenStates], threadCount: Int) -> any Pass {
-    HireFeedForward(options, states: states, threadCount: threadCount)
+    HireFeedForward(options, states: states, threadCount: threadCount, trial: trial)
+  }
+
+  public var wantsTrial: Bool { options.budget != nil }
+
+  public func trying(by trial: @escaping VariantTrial) -> any Pass {
+    HireFeedForward(options, states: states, threadCount: threadCount, trial: trial)
   }
 
   /// What the blocks read. Blocks that are left alone, or whose gates choose, need no rows.
   public func taps(_ graph: Graph) -> [ValueID] {
     let blocks = Self.blocks(of: graph)
-    let needsRows = blocks.contains { id in
-      graph[id].attributes.int("active_groups", default: 0) > 0
-        || options.keep != nil && (graph[id].operands.count < 4 || graph[id].operands[3] == nil)
-    }
-    return needsRows ? blocks.map { graph[$0].operands[0]! } : []
+    return blocks.contains { needsRows(graph[$0]) } ? blocks.map { graph[$0].operands[0]! } : []
+  }
+
+  private func needsRows(_ node: Node) -> Bool {
+    if node.attributes.int("active_groups", default: 0) > 0 || Self.hasZeros(node) { return true }
+    guard options.keep != nil || options.budget != nil else { return false }
+    let isGated = node.operands.count > 3 && node.operands[3] != nil
+    // A predictor of gates that are small themselves reads more than they do.
+    let format = node.attributes.string(isGated ? "gate_format" : "up_format", default: "f32")
+    return ["f32", "bf16", "q8b32"].contains(format)
+  }
+
+  /// Whether neurons are exactly 0 often.
+  private static func hasZeros(_ node: Node) -> Bool {
+    ["relu", "relu_squared"].contains(node.attributes.string("activation", default: ""))
   }
 
   private static func blocks(of graph: Graph) -> [NodeID] {
@@ -62,57 +89,101 @@ public struct HireFeedForward: CalibratedPass {
     let graph = module.main.graph
     let pool = ThreadPool(threadCount: threadCount)
     let weights = WeightNumbers(graph: graph, constants: module.constants, operators: context.operators)
-    var (recalls, bytes, dense) = ([Double](), 0, 0)
+    var total = NeuronTotal()
+    var tried: [NeuronBudget.Block] = []
+    var places: [Int] = []
     for (index, id) in Self.blocks(of: graph).enumerated() {
       do throws(Miss) {
         let block = try NeuronBlock(graph[id], weights)
-        let (choice, basis) = try choose(block, index, pool, &context)
-        try rewrite(&module, index, Replacement(block, choice, basis, pool), context)
-        context.count("blocks")
-        recalls.append(choice.recall)
-        bytes += choice.bytes
-        dense += block.denseBytes
+        let options = try choices(block, index, pool, &context)
+        if options.isTried {
+          tried.append(try Self.tried(id, block, options.list, index, pool))
+          places.append(index)
+          continue
+        }
+        let (choice, basis) = options.list[0]
+        try rewrite(&module, index, NeuronRewrite(block, choice, basis, index: index, pool), context)
+        total.add(choice, block)
       } catch {
         context.miss(graph[id], error.reason)
       }
     }
-    guard let least = recalls.min() else { return }
-    let share = Double(bytes) / Double(max(1, dense))
-    context.note(
-      "HiRE FFN: \(recalls.count) blocks read \(Self.percent(share)) of their \(Self.megabytes(dense)), "
-        + (options.keep == nil ? "find \(Self.percent(least)) of the active groups or more" : "by choice"))
-    context.measure(
-      wanted: options.keep.map { "keep \(Self.percent($0)) of the neurons" }
-        ?? "recall of active groups >= \(options.recall)",
-      measured: "\((least * 1e5).rounded() / 1e5) in the worst block, \(Self.percent(share)) of the bytes")
+    if let budget = options.budget, let trial, !tried.isEmpty {
+      try spend(NeuronBudget(budget: budget, blocks: tried, trial: trial), places, &module, &total, &context)
+    }
+    guard total.count > 0 else { return }
+    context.count("blocks", by: total.count)
+    context.note(total.note)
+    let wanted = options.budget.map { "KL of at most \($0) nats" }
+      ?? options.keep.map { "keep \(Self.percent($0)) of the neurons" }
+      ?? "recall of active groups >= \(options.recall)"
+    context.measure(wanted: wanted, measured: total.measured)
     module.metadata["ffn"] = "hire"
   }
 
   // MARK: Choosing
 
-  private func choose(
+  private typealias Choices = (list: [(NeuronChoice, HeadBasis?)], isTried: Bool)
+
+  /// What a block may become: one form, or those among which a trial chooses.
+  private func choices(
     _ block: NeuronBlock, _ index: Int, _ pool: ThreadPool, _ context: inout PassContext
-  ) throws(Miss) -> (NeuronChoice, HeadBasis?) {
-    let isTrained = block.activeGroups > 0
-    if !isTrained {
-      guard let keep = options.keep else {
-        throw Miss("the model was not trained with groups of neurons; --ffn-keep says how many neurons stay")
-      }
-      let active = max(1, Int((Double(block.neurons) * keep).rounded()))
-      if block.gate != nil { return (try gated(block, active), nil) }
-      return try search(block, groupSize: 1, active: active, index, pool, &context)
+  ) throws(Miss) -> Choices {
+    if block.activeGroups > 0 {
+      let found = try search(
+        block, groupSize: block.groupSize, active: block.activeGroups, index, pool, &context)
+      guard found.0.bytes < block.denseBytes else { throw Self.doesNotPay(found.0.bytes, block) }
+      return ([found], false)
     }
-    return try search(block, groupSize: block.groupSize, active: block.activeGroups, index, pool, &context)
+    if let keep = options.keep {
+      let found = try kept(block, candidates: keep, active: 1, index, pool, &context)
+      guard found.0.bytes < block.denseBytes else { throw Self.doesNotPay(found.0.bytes, block) }
+      return ([found], false)
+    }
+    if block.activation == .relu || block.activation == .reluSquared {
+      let choice = try zeros(block, index, pool)
+      guard choice.bytes < block.denseBytes else { throw Self.doesNotPay(choice.bytes, block) }
+      return ([(choice, nil)], false)
+    }
+    guard options.budget != nil else {
+      throw Miss(
+        "the model was not trained with groups of neurons; --ffn-budget or --ffn-keep says how many neurons stay")
+    }
+    guard trial != nil else { throw Miss("there is nothing to try it with") }
+    var list: [(NeuronChoice, HeadBasis?)] = []
+    for (candidates, active) in NeuronBudget.shares {
+      let found = try kept(block, candidates: candidates, active: active, index, pool, &context)
+      if found.0.bytes < block.denseBytes { list.append(found) }
+    }
+    if list.isEmpty { throw Miss("no share of its neurons would read less than all") }
+    return (list, true)
   }
 
-  private func gated(_ block: NeuronBlock, _ active: Int) throws(Miss) -> NeuronChoice {
-    let bytes =
-      block.neurons * block.gateFormat.rowBytes(block.width)
-      + active * (block.upFormat.rowBytes(block.width) + BlockFormat.q8b32.rowBytes(block.outputs))
-    guard bytes < block.denseBytes else { throw Self.doesNotPay(bytes, block) }
+  /// Some of the neurons, by exact gates or a predictor.
+  private func kept(
+    _ block: NeuronBlock, candidates: Double, active: Double, _ index: Int, _ pool: ThreadPool,
+    _ context: inout PassContext
+  ) throws(Miss) -> (NeuronChoice, HeadBasis?) {
+    let candidates = max(1, Int((Double(block.neurons) * candidates).rounded()))
+    let isGated = block.gate != nil
+    // Without gates candidates are known exactly, and cost nothing.
+    let active = max(1, Int((Double(candidates) * active).rounded()))
+    let exact = NeuronChoice(
+      groupSize: 1, candidateGroups: isGated ? candidates : active, activeGroups: active, scan: nil,
+      isWeighed: true, bytes: block.exactBytes(candidates: candidates, active: active), recall: 1, interval: 0)
+    guard index < states.count, let found = try? search(block, groupSize: 1, active: active, index, pool, &context),
+      found.0.bytes < exact.bytes
+    else { return (exact, nil) }
+    return found
+  }
+
+  /// All neurons that are not 0.
+  private func zeros(_ block: NeuronBlock, _ index: Int, _ pool: ThreadPool) throws(Miss) -> NeuronChoice {
+    guard index < states.count else { throw Miss("there are no hidden states to count neurons that are 0 with") }
+    let active = try NeuronSearch.activeCount(block, states[index], pool)
     return NeuronChoice(
-      groupSize: 1, candidateGroups: active, activeGroups: active, scan: nil, bytes: bytes, recall: 1,
-      interval: 0)
+      groupSize: 1, candidateGroups: block.neurons, activeGroups: block.neurons, scan: nil,
+      bytes: block.exactBytes(candidates: active, active: active), recall: 1, interval: 0)
   }
 
   private func search(
@@ -133,7 +204,6 @@ public struct HireFeedForward: CalibratedPass {
         "block \(index): \(active) of \(block.neurons / groupSize) groups; dense \(Self.megabytes(block.denseBytes))"
       ]
         + choices.prefix(4).map { "  \(Self.describe($0))" })
-    guard choice.bytes < block.denseBytes else { throw Self.doesNotPay(choice.bytes, block) }
     return (choice, search.basis)
   }
 
@@ -142,39 +212,58 @@ public struct HireFeedForward: CalibratedPass {
       "it would not pay: \(megabytes(bytes)) per token, the dense block reads \(megabytes(block.denseBytes))")
   }
 
-  // MARK: Rewriting
+  // MARK: Spending a budget
 
-  /// The constants and attributes of a block's new form.
-  private struct Replacement {
-    let constants: [(name: String, tensor: Tensor?)]
-    let attributes: [String: AttributeValue]
+  /// The forms of a block that share what they can.
+  private static func tried(
+    _ id: NodeID, _ block: NeuronBlock, _ choices: [(NeuronChoice, HeadBasis?)], _ index: Int, _ pool: ThreadPool
+  ) throws(Miss) -> NeuronBudget.Block {
+    let (down, importance) = (block.downColumns(pool), block.importance())
+    let rewrites = choices.map { choice, basis in
+      NeuronRewrite(
+        block, choice, index: index, down: down,
+        predictor: choice.scan.map { NeuronPredictor($0, first: block.first, basis: basis, pool: pool) },
+        importance: choice.isWeighed ? importance : nil)
+    }
+    return NeuronBudget.Block(node: id, block: block, choices: choices.map(\.0), rewrites: rewrites)
+  }
 
-    init(_ block: NeuronBlock, _ choice: NeuronChoice, _ basis: HeadBasis?, _ pool: ThreadPool) {
-      let predictor = choice.scan.map { NeuronPredictor($0, first: block.first, basis: basis, pool: pool) }
-      constants = [
-        ("down", block.downRows(pool)), ("scan", predictor?.scan), ("projection", predictor?.projection),
-      ]
-      var attributes: [String: AttributeValue] = [
-        "activation": .string(block.activation.rawValue), "group_size": .int(choice.groupSize),
-        "candidate_groups": .int(choice.candidateGroups), "active_groups": .int(choice.activeGroups),
-        "outputs": .int(block.outputs),
-      ]
-      if let scan = choice.scan {
-        attributes["scan_rank"] = .int(scan.rank)
-        attributes["scan_bits"] = .int(scan.bits)
+  private func spend(
+    _ budget: NeuronBudget, _ places: [Int], _ module: inout Module, _ total: inout NeuronTotal,
+    _ context: inout PassContext
+  ) throws {
+    var budget = budget
+    let outcome = try budget.run(on: module, context)
+    for (index, (block, pick)) in zip(places, zip(budget.blocks, outcome.picks)) {
+      context.explain(
+        ["block \(index): dense \(Self.megabytes(block.block.denseBytes))"]
+          + zip(block.choices, block.divergences).enumerated().map { number, option in
+            "  \(Self.describe(option.0)), KL \(Self.nats(option.1))\(number == pick ? " <-" : "")"
+          })
+      if let pick {
+        try rewrite(&module, index, block.rewrites[pick], context)
+        total.add(block.choices[pick], block.block)
+      } else if let (choice, divergence) = zip(block.choices, block.divergences).first(where: { _ in true }) {
+        context.miss(
+          module.main.graph[block.node],
+          "it would not pay: \(Self.megabytes(block.block.denseBytes - choice.bytes)) less per token cost a KL of"
+            + " \(Self.nats(divergence)) nats, of \(budget.budget) for all blocks")
       }
-      if block.upFormat != .f32 { attributes["up_format"] = .string(block.upFormat.rawValue) }
-      if block.gateFormat != .f32 { attributes["gate_format"] = .string(block.gateFormat.rawValue) }
-      self.attributes = attributes
+    }
+    if let divergence = outcome.divergence {
+      total.divergence = "KL \(Self.nats(divergence)) nats on \(divergence.count) tokens held out, blocks by themselves"
+        + " add up to \((outcome.sum * 1e5).rounded() / 1e5)"
     }
   }
 
+  // MARK: Rewriting
+
   /// Replaces block `index` where tokens are generated one by one or in small blocks.
   private func rewrite(
-    _ module: inout Module, _ index: Int, _ replacement: Replacement, _ context: PassContext
+    _ module: inout Module, _ index: Int, _ rewrite: NeuronRewrite, _ context: PassContext
   ) throws(Miss) {
     var graphs: [(function: Int, graph: Graph)] = []
-    for (name, tensor) in replacement.constants { module.constants["hire.ffn.\(index).\(name)"] = tensor }
+    rewrite.addConstants(to: &module.constants)
     for name in ["decode", "block"] {
       guard let function = module.functions.firstIndex(where: { $0.name == name }) else {
         throw Miss("there is no function '\(name)', which specialize-phases makes")
@@ -185,48 +274,49 @@ public struct HireFeedForward: CalibratedPass {
       guard index < blocks.count, graph[blocks[index]].operation == "feed_forward" else {
         throw Miss("function '\(name)' has other blocks than the whole model")
       }
-      graphs.append((function, try replaced(blocks[index], of: graph, index, replacement, module, context)))
+      graphs.append((function, try rewrite.replacing(blocks[index], of: graph, module.constants, context)))
     }
     for (function, graph) in graphs { module.functions[function].graph = graph }
-  }
-
-  private func replaced(
-    _ id: NodeID, of graph: Graph, _ index: Int, _ replacement: Replacement, _ module: Module,
-    _ context: PassContext
-  ) throws(Miss) -> Graph {
-    let node = graph[id]
-    func operand(_ index: Int) -> ValueID? { index < node.operands.count ? node.operands[index] : nil }
-    var builder = GraphBuilder(
-      graph, constants: module.constants, operators: context.operators, symbols: context.symbols)
-    builder.position = id
-    builder.location = node.location
-    let added = replacement.constants.map { name, _ in
-      let name = "hire.ffn.\(index).\(name)"
-      return module.constants[name].map { builder.graph.addConstant(name, $0.type, content: nil) }
-    }
-    let operands = [
-      operand(0), operand(1), added[0], operand(3), added[1], added[2], operand(4), operand(5), operand(6),
-    ]
-    do throws(OperatorError) {
-      let result = try builder.add(
-        "hire_feed_forward", operands, Attributes(replacement.attributes),
-        names: [builder.graph[node.results[0]!].name])[0]!
-      builder.graph.replaceUses(of: node.results[0]!, with: result)
-    } catch {
-      throw Miss("\(error)")
-    }
-    builder.graph.removeDeadNodes()
-    return builder.graph
   }
 
   // MARK: Words
 
   private static func describe(_ choice: NeuronChoice) -> String {
-    let scan = choice.scan.map { "\($0.hasBasis ? "rank " : "all ")\($0.rank) of \($0.bits) bits" } ?? "gates"
-    return "\(scan) -> \(choice.candidateGroups) groups: \(megabytes(choice.bytes)), recall"
+    let scan = choice.scan.map { "\($0.hasBasis ? "rank " : "all ")\($0.rank) of \($0.bits) bits" } ?? "exact"
+    return "\(scan) -> \(choice.candidateGroups) groups -> \(choice.activeGroups): \(megabytes(choice.bytes)), recall"
       + " \(percent(choice.recall)) +- \(percent(choice.interval))"
   }
 
-  private static func percent(_ share: Double) -> String { "\((share * 10_000).rounded() / 100) %" }
-  private static func megabytes(_ bytes: Int) -> String { "\((Double(bytes) / 1e4).rounded() / 100) MB" }
+  static func percent(_ share: Double) -> String { "\((share * 10_000).rounded() / 100) %" }
+  static func megabytes(_ bytes: Int) -> String { "\((Double(bytes) / 1e4).rounded() / 100) MB" }
+  private static func nats(_ mean: RunningMean) -> String {
+    "\((mean.mean * 1e6).rounded() / 1e6) +- \((mean.standardError * 1e6).rounded() / 1e6)"
+  }
+}
+
+/// What all rewritten blocks come to.
+struct NeuronTotal {
+  private(set) var count = 0
+  private var recall = 1.0
+  private var bytes = 0, dense = 0
+  /// What a budget's trial said.
+  var divergence: String?
+
+  mutating func add(_ choice: NeuronChoice, _ block: NeuronBlock) {
+    count += 1
+    recall = min(recall, choice.recall)
+    bytes += choice.bytes
+    dense += block.denseBytes
+  }
+
+  private var share: String { HireFeedForward.percent(Double(bytes) / Double(max(1, dense))) }
+
+  var note: String {
+    "HiRE FFN: \(count) blocks read \(share) of their \(HireFeedForward.megabytes(dense)), "
+      + (divergence ?? "find \(HireFeedForward.percent(recall)) of the active groups or more")
+  }
+
+  var measured: String {
+    "\(divergence ?? "\((recall * 1e5).rounded() / 1e5) in the worst block"), \(share) of the bytes"
+  }
 }

@@ -40,24 +40,58 @@ struct NeuronBlock {
   /// What decides which neurons matter, f32 [F, K].
   var first: Tensor { gate ?? up }
 
-  /// Bytes that a token reads of the dense block; rows of down take 8 bits a weight at most, which is no merit of choosing.
+  /// How columns of down are stored: with the codes and scales of its rows; those of other forms
+  /// in 8 bits, which are the numbers of nested planes.
+  var columns: BlockColumns {
+    BlockColumns(downFormat, rows: outputs) ?? BlockColumns(.q8b32, rows: outputs)!
+  }
+
+  /// Bytes that a token reads of the dense block; down takes 8 bits a weight at most, which is no merit of choosing.
   var denseBytes: Int {
     neurons * upFormat.rowBytes(width) + (gate == nil ? 0 : neurons * gateFormat.rowBytes(width))
       + outputs * min(downFormat.rowBytes(neurons), BlockFormat.q8b32.rowBytes(neurons))
   }
 
-  /// Rows of down by neuron, in q8b32.
-  func downRows(_ pool: ThreadPool) -> Tensor {
-    let (neurons, outputs, format) = (neurons, outputs, BlockFormat.q8b32)
-    let rows = Tensor(.u8, [neurons, format.rowBytes(outputs)])
-    let (source, target) = (UnsafePointer(down.base.assumingMemoryBound(to: Float.self)), rows.base)
-    nonisolated(unsafe) let (numbers, bytes) = (source, target)
-    pool.forEach(neurons) { neuron in
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: outputs) { row in
-        for index in 0..<outputs { row[index] = numbers[index * neurons + neuron] }
-        format.encode(row.baseAddress!, columns: outputs, into: bytes, row: neuron, of: neurons)
-      }
+  /// Bytes that a token reads of down for so many neurons.
+  func downBytes(_ count: Int) -> Int {
+    count * columns.columnBytes + columns.parameterBytes(columns: neurons)
+  }
+
+  /// Bytes that a token reads where exact gates, or exact products with up, choose: all rows of what chooses, rows of
+  /// up for candidates, columns of down for active neurons.
+  func exactBytes(candidates: Int, active: Int) -> Int {
+    let first = gate == nil ? upFormat : gateFormat
+    return neurons * first.rowBytes(width) + (gate == nil ? 0 : candidates * upFormat.rowBytes(width))
+      + downBytes(active)
+  }
+
+  /// Columns of down by neuron.
+  func downColumns(_ pool: ThreadPool) -> Tensor {
+    let (columns, neurons) = (columns, neurons)
+    let panels = Tensor(.u8, [columns.count(columns: neurons), columns.panelBytes])
+    nonisolated(unsafe) let (numbers, bytes) = (
+      UnsafePointer(down.base.assumingMemoryBound(to: Float.self)), panels.base
+    )
+    pool.forEach(columns.chunkCount) { chunk in
+      columns.encode(chunk: chunk, of: numbers, columns: neurons, into: bytes)
     }
-    return withExtendedLifetime(down) { rows }
+    return withExtendedLifetime(down) { panels }
+  }
+
+  /// What |h| of a neuron is worth, and what |act| is, f32 [F]: the length of its column of down, and with a gate that
+  /// times the length of its row of up, which is what the other factor of h is proportional to for x of any direction.
+  func importance() -> (gate: Tensor, neuron: Tensor) {
+    let (up, down) = (up.array(of: Float.self), down.array(of: Float.self))
+    var columns = [Float](repeating: 0, count: neurons)
+    for output in 0..<outputs {
+      for neuron in 0..<neurons { columns[neuron] += down[output * neurons + neuron] * down[output * neurons + neuron] }
+    }
+    columns = columns.map { $0.squareRoot() }
+    if gate == nil { return (Tensor(f32: columns, [neurons]), Tensor(f32: columns, [neurons])) }
+    let gates = (0..<neurons).map { neuron in
+      let row = up[neuron * width..<(neuron + 1) * width]
+      return columns[neuron] * row.reduce(0) { $0 + $1 * $1 }.squareRoot()
+    }
+    return (Tensor(f32: gates, [neurons]), Tensor(f32: columns, [neurons]))
   }
 }

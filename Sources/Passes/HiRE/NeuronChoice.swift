@@ -8,6 +8,8 @@ struct NeuronChoice {
   let activeGroups: Int
   /// How groups are predicted; nil where exact gates choose.
   let scan: NeuronScan?
+  /// Whether neurons are weighed by what they add (``NeuronBlock/importance()``).
+  var isWeighed = false
   /// Bytes that a token reads.
   let bytes: Int
   /// The mean share of the groups to be active that are candidates, and half of its 95 % interval.

@@ -11,7 +11,7 @@ struct NeuronSearch {
   let basis: HeadBasis?
   private let groupSize: Int
   private let active: Int
-  /// The groups that should be active, `active` of them per row.
+  /// The groups that should be active, `active` of them per row; -1 for one whose score is 0, which nobody misses.
   private let best: [Int]
 
   private var groups: Int { block.neurons / groupSize }
@@ -25,16 +25,16 @@ struct NeuronSearch {
     throws(Miss)
   {
     (self.block, self.groupSize, self.active, self.pool) = (block, groupSize, active, pool)
-    guard states.width == block.width else {
-      throw Miss("hidden states have \(states.width) numbers, the block reads \(block.width)")
-    }
+    try Self.requireWidth(states, block)
     judged = states.heldOut(Self.judgedCount)
     basis = try HeadBasis(states: states.rows, rows: states.fittedCount, weights: block.first, pool: pool)
     let exact = NeuronPredictor.product(judged, block.first, isTransposed: false, pool)
     let scores = Self.groupScores(exact, block, groupSize)
     let count = block.neurons / groupSize
-    best = (0..<judged.shape[0]).flatMap {
-      Self.largest(active, Array(scores[($0 * count)..<(($0 + 1) * count)]))
+    best = (0..<judged.shape[0]).flatMap { row in
+      Self.largest(active, Array(scores[(row * count)..<((row + 1) * count)])).map {
+        scores[row * count + $0] == 0 ? -1 : $0
+      }
     }
   }
 
@@ -66,6 +66,21 @@ struct NeuronSearch {
       + ranks.sorted().flatMap { rank in [4, 8].map { NeuronScan(rank: rank, bits: $0, hasBasis: true) } }
   }
 
+  /// The mean number of neurons that are not 0, rounded up.
+  static func activeCount(_ block: NeuronBlock, _ states: HiddenStates, _ pool: ThreadPool) throws(Miss) -> Int {
+    try requireWidth(states, block)
+    let judged = states.heldOut(judgedCount)
+    let scores = groupScores(NeuronPredictor.product(judged, block.first, isTransposed: false, pool), block, 1)
+    let active = scores.count { $0 != 0 }
+    return (active + judged.shape[0] - 1) / max(1, judged.shape[0])
+  }
+
+  private static func requireWidth(_ states: HiddenStates, _ block: NeuronBlock) throws(Miss) {
+    guard states.width == block.width else {
+      throw Miss("hidden states have \(states.width) numbers, the block reads \(block.width)")
+    }
+  }
+
   // MARK: Judging
 
   /// For each of the best groups of each row its place among all groups by the predictor.
@@ -74,9 +89,11 @@ struct NeuronSearch {
     let predicted = Self.groupScores(
       predictor.scores(judged, bits: form.bits, pool: pool), block, groupSize)
     return best.enumerated().map { index, group in
+      if group < 0 { return 0 }
       let scores = predicted[(index / active * groups)..<((index / active + 1) * groups)]
-      let own = scores[scores.startIndex + group]
-      return scores.count { $0 > own }
+      let place = scores.startIndex + group
+      // Of equal ones the first is taken.
+      return scores.count { $0 > scores[place] } + scores[..<place].count { $0 == scores[place] }
     }
   }
 
@@ -90,7 +107,7 @@ struct NeuronSearch {
       block.upFormat.rowBytes(block.width) + (block.gate == nil ? 0 : block.gateFormat.rowBytes(block.width))
     let bytes =
       form.bytes(neurons: block.neurons, width: block.width) + candidates * groupSize * rowBytes
-      + active * groupSize * BlockFormat.q8b32.rowBytes(block.outputs)
+      + block.downBytes(active * groupSize)
     return NeuronChoice(
       groupSize: groupSize, candidateGroups: candidates, activeGroups: active, scan: form, bytes: bytes,
       recall: recall.mean, interval: 1.96 * recall.standardError)

@@ -119,6 +119,19 @@ struct BlockRow {
   func decode(
     _ place: Place, into row: UnsafeMutablePointer<Float>, isOffset: Bool = false
   ) {
+    forEachBlock(of: place, isOffset: isOffset) { index, codes, parameters in
+      let start = index * Self.blockSize
+      coding.decode(codes, min(Self.blockSize, columns - start), parameters, into: row + start)
+    }
+  }
+
+  /// Calls `body` with the codes of each block in order, and its parameters.
+  ///
+  /// - Parameter isOffset: every code is taken as 0.
+  func forEachBlock(
+    of place: Place, isOffset: Bool = false,
+    _ body: (_ index: Int, _ codes: UnsafePointer<UInt8>, _ parameters: BlockParameters) -> Void
+  ) {
     withCodes { codes, block in
       forEachChunk { first, count in
         if !isOffset { load(codes, first, count, place) }
@@ -128,10 +141,8 @@ struct BlockRow {
           if coding.parameterCount > 1 {
             p.second = parameters.loadUnaligned(fromByteOffset: (count + b) * 2, as: Float16.self)
           }
-          let start = (first + b) * Self.blockSize
-          let size = min(Self.blockSize, columns - start)
-          for e in 0..<size { block[e] = codes[Self.place(e, b, count)] }
-          coding.decode(block, size, p, into: row + start)
+          for e in 0..<Self.blockSize { block[e] = codes[Self.place(e, b, count)] }
+          body(first + b, block, p)
         }
       }
     }

@@ -180,7 +180,7 @@ public enum BlockFormat: String, CaseIterable, Sendable, Hashable {
     }
   }
 
-  private var coding: (any BlockCoding.Type)? {
+  var coding: (any BlockCoding.Type)? {
     switch self {
     case .q4b32: Q4B32.self
     case .q5b32: Q5B32.self

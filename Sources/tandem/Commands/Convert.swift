@@ -10,6 +10,16 @@ extension ConversionOptions.Head: ExpressibleByArgument {}
 extension ConversionOptions.FeedForward: ExpressibleByArgument {}
 extension ConversionOptions.Exactness: ExpressibleByArgument {}
 
+/// A budget as `kl=0.01`.
+struct DivergenceBudget: ExpressibleByArgument {
+  let nats: Double
+
+  init?(argument: String) {
+    guard argument.hasPrefix("kl="), let nats = Double(argument.dropFirst(3)) else { return nil }
+    self.nats = nats
+  }
+}
+
 /// `tandem convert`: an exported model to a plan.
 struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -118,6 +128,14 @@ struct Convert: ParsableCommand {
       "Neurons that blocks keep which were not trained with groups; without it these stay dense.",
       valueName: "share"))
   var feedForwardKeep: Double?
+
+  @Option(
+    name: .customLong("ffn-budget"),
+    help: ArgumentHelp(
+      "How far such blocks may move the logits, mean KL in nats: each block is tried on texts of the model's own, and"
+        + " the most bytes are saved; what does not pay stays dense.",
+      valueName: "kl=nats"))
+  var feedForwardBudget: DivergenceBudget?
 
   @Option(
     help: ArgumentHelp(
@@ -232,6 +250,7 @@ struct Convert: ParsableCommand {
     options.feedForwardRecall = feedForwardRecall
     options.feedForwardKeep = feedForwardKeep
     options.tandem = tandem
+    options.feedForwardBudget = feedForwardBudget?.nats
     options.calibration = calibration == "self" ? nil : calibration
     options.allow = allow
     options.disable = disable.flatMap { names in

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Generation
+import Kernels
 import PlanFormat
 import Reports
 import Tensors
@@ -19,6 +20,8 @@ struct Eval: ParsableCommand {
       which a token has an equal share. With --against, which may be the same plan for its dense head, KL is the \
       sum of p log(p / q) over the candidates and the tail, p(tail) being 1 - sum of p over the candidates; recall \
       is the share of the likeliest tokens that are candidates.
+
+      Of a plan with feed-forward blocks of chosen neurons, a table tells block by block the share of neurons that       were candidates and active, of how many groups that exact scores of all neurons would have made active they       were, the bytes that a token reads, and the neurons that the tokens of a run used together; --rows sets how       many tokens that are.
 
         tandem eval model.plan --text book.txt --tokens 16368
         tandem eval small.plan --text book.txt --against dense.plan --json
@@ -54,13 +57,18 @@ struct Eval: ParsableCommand {
       """, valueName: "count"))
   var headK: Int?
 
+  @Option(
+    help: ArgumentHelp("Tokens of a run; by default 64, or what sparse blocks take.", valueName: "count"))
+  var rows: Int?
+
   @OptionGroup var threads: ThreadArguments
 
   @Flag(help: "Print one JSON object.")
   var json = false
 
   func validate() throws {
-    for (name, count) in [("--tokens", tokens), ("--window", window), ("--head-k", headK)] {
+    let counts = [("--tokens", tokens), ("--window", window), ("--head-k", headK), ("--rows", rows)]
+    for (name, count) in counts {
       if let count, count < 1 { throw ValidationError("\(name) is \(count), accepted are 1 and more") }
     }
     if headK != nil, head == .dense || against == nil {
@@ -95,6 +103,8 @@ struct Eval: ParsableCommand {
     let headRecall: [String: Estimate]?
     let normalizerError: Estimate?
     let normalizerStandardDeviation: Double?
+    /// Feed-forward blocks of chosen neurons.
+    let blocks: [SparseBlockFacts]?
     let tokensPerSecond: Double
   }
 
@@ -115,6 +125,9 @@ struct Eval: ParsableCommand {
     let context = min(generator.context, reference?.context ?? .max)
     options.window = window ?? max(1, min(options.window, context - 1))
     options.limit = tokens
+    if let rows { options.rows = rows }
+    let isSparse = generator.plan.program.model("ffn") == "hire"
+    if isSparse { generator.decoder.tallyNeurons() }
     let largest = try headK ?? generator.plan.headCount() ?? 64
     options.recallCounts = Set([1, 10, largest].filter { $0 <= largest }).sorted()
     Interruption.catchFirst()
@@ -137,6 +150,9 @@ struct Eval: ParsableCommand {
           uniqueKeysWithValues: score.recall.map { ("\($0.count)", .init($0.share, isShare: true)) }),
       normalizerError: score.normalizerError.map { .init($0) },
       normalizerStandardDeviation: score.normalizerError?.standardDeviation,
+      blocks: isSparse
+        ? SparseBlockFacts.all(
+          generator.plan.program, generator.decoder.neuronCounts.map { ($0.neurons, .init($0)) }) : nil,
       tokensPerSecond: Double(score.loss.count) / seconds)
     try StandardStream.output.write(json ? try JSONText.encode(report) : text(report))
   }
@@ -170,6 +186,20 @@ struct Eval: ParsableCommand {
           format: "normalizer error %10.6f +- %.6f nats, standard deviation %.6f", error.mean,
           error.standardError, deviation))
     }
-    return lines.joined(separator: "\n") + "\n"
+    let table = report.blocks.map { SparseBlockFacts.table($0) } ?? ""
+    return lines.joined(separator: "\n") + "\n" + table
+  }
+}
+
+extension SparseBlockFacts.Density {
+  fileprivate init(_ counts: NeuronTally.Counts) {
+    let all = Double(max(1, counts.rows * counts.neurons))
+    self.init(
+      candidates: Double(counts.candidates) / all, active: Double(counts.active) / all,
+      recall: Double(counts.found) / Double(max(1, counts.wanted)),
+      union: Dictionary(
+        uniqueKeysWithValues: counts.unions.map {
+          ("\($0.key)", Double($0.value.neurons) / Double(max(1, $0.value.runs * counts.neurons)))
+        }))
   }
 }

@@ -7,15 +7,17 @@ import Tensors
 ///     h_j    = act(gate_j x + gate_bias_j) * (up_j x + up_bias_j), or act(up_j x + up_bias_j) without a gate
 ///     y      = sum of h_j down_j over neurons j of active groups + down_bias
 ///
-/// Operands: x `[..., K]`, up `[F, K]`, down `[F, D]` in q8b32, a row per neuron, gate `[F, K]`, scan
-/// (``ScanPanels`` of F rows), projection `[R, K]`, up_bias, down_bias, gate_bias.
+/// Operands: x `[..., K]`, up `[F, K]`, down, the columns of `[D, F]` (``BlockColumns``), gate `[F, K]`, scan
+/// (``ScanPanels`` of F rows), projection `[R, K]`, up_bias, down_bias, gate_bias, gate_importance `[F]`, importance
+/// `[F]`.
 ///
-/// 1. Every group has a first score: the sum of |act(s_j)|, where s is the gate (the up product without one) as
-///    `scan` has it of z = projection x (of x itself without one); without a scan the gate is computed exactly.
-/// 2. Candidates: the common groups, and of the others those with the largest scores, the first of equals.
-///    Their h is computed exactly.
-/// 3. Of the candidates those are active whose sum of |act| is largest, the first of equals.
-/// 4. Rows of down whose h is not zero are added up in the order of neurons.
+/// 1. Every group has a first score: the sum of |act(s_j)|, times `gate_importance`, where s is the gate (the up
+///    product without one) as `scan` has it of z = projection x (of x itself without one); without a scan s is exact.
+/// 2. Candidates: the common groups, and of the others those with the largest scores, the first of equals; of exact s
+///    without those that are 0, since nothing comes of them. Their h is computed exactly.
+/// 3. Of the candidates those are active whose sum of |act|, or of `importance` |h|, is largest, the first of equals.
+/// 4. Columns of down whose h is not zero are added up in the order of neurons: with all groups as candidates, ReLU
+///    leaves out columns that the dense sum multiplies by 0, and the sum has the same bits.
 ///
 /// What a row of x chooses and gives depends on that row alone: rows of a block share what is read, not what is
 /// chosen. Blocks have up to ``LinearProduct/blockRows`` rows.
@@ -43,7 +45,8 @@ struct HireFeedForwardKernel: Kernel {
         x.pointer() + first * inner, rows: min(LinearProduct.blockRows, rows - first), inner: inner,
         for: upFormat, or: block.gate?.weights.format, resources: call.resources)
       let choice = HireNeurons(settings, block, activations, call.resources)
-      choice.addRows(into: y + first * settings.outputs, call.resources)
+      choice.addColumns(into: y + first * settings.outputs, call.resources)
+      call.resources.tally?.count(choice, settings, block, activations, call.resources)
     }
   }
 
@@ -51,12 +54,10 @@ struct HireFeedForwardKernel: Kernel {
   private func weights(_ call: KernelCall, inner: Int) throws(KernelError) -> HireBlock {
     let up = try call.weights(1, upFormat, columns: inner)
     let neurons = up.rows
-    let down = try call.weights(2, .q8b32, columns: settings.outputs)
+    let down = try call.panels(2, settings.columns, columns: neurons)
     let gate = call.has(3) ? try call.weights(3, gateFormat, columns: inner) : nil
-    guard down.rows == neurons, gate?.rows ?? neurons == neurons else {
-      throw .invalid(
-        "'down' has \(down.rows) rows\(gate.map { " and the gate \($0.rows)" } ?? ""), accepted are those of"
-          + " 'up', \(neurons)")
+    guard gate?.rows ?? neurons == neurons else {
+      throw .invalid("the gate has \(gate!.rows) rows, accepted are those of 'up', \(neurons)")
     }
     let groups = try settings.groupCount(neurons, orThrow: KernelError.invalid)
     let projection = call.has(5) ? try call.matrix(5, columns: inner) : nil
@@ -71,8 +72,6 @@ struct HireFeedForwardKernel: Kernel {
           "operand 4 is \(scan.element)\(scan.shape.array), accepted are panels of \(neurons) rows and at most"
             + " \(rank) coordinates as 'scan_rank' and 'scan_bits' tell")
       }
-    } else if gate == nil {
-      throw .invalid("there is no scan, and no gate to choose groups by")
     }
     let (upBias, gateBias) = (
       try call.optionalRow(6, count: neurons), try call.optionalRow(8, count: neurons)
@@ -80,7 +79,9 @@ struct HireFeedForwardKernel: Kernel {
     return HireBlock(
       groups: groups, up: ListedRows(up, bias: upBias), down: down,
       downBias: try call.optionalRow(7, count: settings.outputs),
-      gate: gate.map { ListedRows($0, bias: gateBias) }, scan: scan?.base, projection: projection)
+      gate: gate.map { ListedRows($0, bias: gateBias) }, scan: scan?.base, projection: projection,
+      gateImportance: try call.optionalRow(9, count: neurons),
+      importance: try call.optionalRow(10, count: neurons))
   }
 }
 
@@ -88,12 +89,14 @@ struct HireFeedForwardKernel: Kernel {
 struct HireBlock {
   let groups: Int
   let up: ListedRows
-  /// A row per neuron.
-  let down: WeightMatrix
+  /// A column per neuron.
+  let down: UnsafeRawPointer
   let downBias: UnsafePointer<Float>?
   let gate: ListedRows?
   let scan: UnsafeRawPointer?
   let projection: TensorView?
+  /// Factors of first scores, and of exact ones.
+  let gateImportance: UnsafePointer<Float>?, importance: UnsafePointer<Float>?
 
   /// What decides which neurons matter.
   var first: ListedRows { gate ?? up }

@@ -14,6 +14,8 @@ public struct HireNeuronSettings: Sendable {
   public let panels: ScanPanels?
   /// Numbers of a row of the result.
   public let outputs: Int
+  /// How the columns of down are stored.
+  public let columns: BlockColumns
 
   public init<Failure: Error>(
     _ attributes: Attributes, orThrow error: (_ message: String) -> Failure
@@ -32,6 +34,7 @@ public struct HireNeuronSettings: Sendable {
     commonGroups = try number("common_groups", 0...candidateGroups, default: 0)
     activeGroups = try number("active_groups", 1...candidateGroups, default: candidateGroups)
     outputs = try number("outputs", 1...(.max))
+    columns = try attributes.blockColumns("down_format", rows: outputs, orThrow: error)
     guard attributes["scan_rank"] != nil || attributes["scan_bits"] != nil else {
       panels = nil
       return

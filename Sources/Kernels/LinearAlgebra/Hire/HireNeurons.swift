@@ -12,14 +12,16 @@ struct HireNeurons {
   /// h: a row of `stride` numbers for each row, by place in `neurons`; 0 where a row did not choose it.
   private let weights: UnsafeMutablePointer<Float>
   private let stride: Int
+  private let lists: GroupLists
 
   init(_ settings: HireNeuronSettings, _ block: HireBlock, _ x: Activations, _ resources: Resources) {
     (self.settings, self.block, rows) = (settings, block, x.rows)
-    let gates = block.scan == nil ? Self.exactGates(settings, block, x, resources) : nil
+    let deciding = block.scan == nil ? Self.deciding(settings, block, x, resources) : nil
     let scores =
-      gates.map { Self.sums(settings, block, $0.y, rows: x.rows, resources) }
+      deciding.map { Self.sums(settings, block, $0, rows: x.rows, resources) }
       ?? Self.scan(settings, block, x, resources)
-    let lists = GroupLists(settings, groups: block.groups, rows: x.rows, scores, resources)
+    let lists = GroupLists(
+      settings, groups: block.groups, rows: x.rows, scores, dropsZeros: deciding != nil, resources)
     let size = settings.groupSize
     let neurons = Self.scratch(lists.count * size, resources, Int32.self)
     for place in 0..<lists.count {
@@ -28,9 +30,9 @@ struct HireNeurons {
       }
     }
     stride = lists.count * size
-    weights = Self.exact(settings, block, x, neurons, stride, gates, lists, resources)
+    weights = Self.exact(settings, block, x, neurons, stride, deciding, lists, resources)
     count = Self.dropZeros(neurons, stride, weights, rows: x.rows)
-    self.neurons = neurons
+    (self.neurons, self.lists) = (neurons, lists)
   }
 
   private static func scratch<T>(
@@ -77,6 +79,9 @@ struct HireNeurons {
             for index in 0..<range.count { values[index] += bias[range.lowerBound + index] }
           }
           settings.activation.apply(values, range.count)
+          if let factors = block.gateImportance {
+            for index in 0..<range.count { values[index] *= factors[range.lowerBound + index] }
+          }
           addMagnitudes(
             values, groups: range.count / size, of: size,
             into: scores + (row * block.groups + range.lowerBound / size))
@@ -90,20 +95,19 @@ struct HireNeurons {
     b == 0 ? a : greatestCommonDivisor(b, a % b)
   }
 
-  /// act of the gates of all neurons.
-  private static func exactGates(
+  /// act of what decides, exactly, for all neurons.
+  private static func deciding(
     _ settings: HireNeuronSettings, _ block: HireBlock, _ x: Activations, _ resources: Resources
-  ) -> WeightProduct? {
-    guard let gate = block.gate else { return nil }
-    let neurons = gate.weights.rows
-    let product = WeightProduct(x, gate.weights, bias: gate.bias, y: scratch(x.rows * neurons, resources))
+  ) -> UnsafeMutablePointer<Float> {
+    let (rows, neurons) = (block.first, block.first.weights.rows)
+    let product = WeightProduct(x, rows.weights, bias: rows.bias, y: scratch(x.rows * neurons, resources))
     product.run(resources) { piece in
       for row in piece.rows {
         settings.activation.apply(
           product.y + (row * neurons + piece.columns.lowerBound), piece.columns.count)
       }
     }
-    return product
+    return product.y
   }
 
   /// The sum of magnitudes of each group.
@@ -112,7 +116,15 @@ struct HireNeurons {
     _ resources: Resources
   ) -> UnsafeMutablePointer<Float> {
     let scores: UnsafeMutablePointer<Float> = scratch(rows * block.groups, resources)
-    addMagnitudes(values, groups: rows * block.groups, of: settings.groupSize, into: scores)
+    let (size, neurons) = (settings.groupSize, block.groups * settings.groupSize)
+    for row in 0..<rows {
+      let (values, scores) = (values + row * neurons, scores + row * block.groups)
+      if let factors = block.gateImportance {
+        addMagnitudes(values, times: factors, groups: block.groups, of: size, into: scores)
+      } else {
+        addMagnitudes(values, groups: block.groups, of: size, into: scores)
+      }
+    }
     return scores
   }
 
@@ -126,41 +138,58 @@ struct HireNeurons {
     }
   }
 
+  static func addMagnitudes(
+    _ values: UnsafePointer<Float>, times factors: UnsafePointer<Float>, groups: Int, of size: Int,
+    into scores: UnsafeMutablePointer<Float>
+  ) {
+    for group in 0..<groups {
+      var sum: Float = 0
+      for index in group * size..<(group + 1) * size { sum += values[index].magnitude * factors[index] }
+      scores[group] = sum
+    }
+  }
+
   // MARK: Exact activations
 
   /// h of the candidates: 0 where a row did not choose the group, or where it is not active.
   private static func exact(
     _ settings: HireNeuronSettings, _ block: HireBlock, _ x: Activations, _ neurons: UnsafePointer<Int32>,
-    _ count: Int, _ gates: WeightProduct?, _ lists: GroupLists, _ resources: Resources
+    _ count: Int, _ deciding: UnsafePointer<Float>?, _ lists: GroupLists, _ resources: Resources
   ) -> UnsafeMutablePointer<Float> {
     let h: UnsafeMutablePointer<Float> = scratch(x.rows * count, resources)
     let first: UnsafeMutablePointer<Float>? = block.gate.map { _ in scratch(x.rows * count, resources) }
     let decisive = first ?? h
     let sums: UnsafeMutablePointer<Float> = scratch(x.rows * lists.count, resources)
-    let size = settings.groupSize
+    let (size, all) = (settings.groupSize, block.up.weights.rows)
     // About 16 KiB of weights, in whole groups.
     let step = max(1, (16 << 10) / max(1, block.up.weights.rowBytes * size))
     resources.pool.forEach((lists.count + step - 1) / step) { piece in
       let groups = piece * step..<min((piece + 1) * step, lists.count)
       let range = groups.lowerBound * size..<groups.upperBound * size
-      block.up.multiply(x, neurons, range, h, stride: count)
-      if let gate = block.gate, let first {
-        if let gates {
-          for row in 0..<x.rows {
-            let values = gates.y + row * gate.weights.rows
-            for index in range { first[row * count + index] = values[Int(neurons[index])] }
-          }
-        } else {
-          gate.multiply(x, neurons, range, first, stride: count)
-        }
+      if block.gate != nil || deciding == nil { block.up.multiply(x, neurons, range, h, stride: count) }
+      if let gate = block.gate, let first, deciding == nil {
+        gate.multiply(x, neurons, range, first, stride: count)
       }
       for row in 0..<x.rows {
-        let values = decisive + (row * count + range.lowerBound)
-        if gates == nil { settings.activation.apply(values, range.count) }
-        addMagnitudes(
-          values, groups: groups.count, of: size, into: sums + (row * lists.count + groups.lowerBound))
+        let (values, own) = (decisive + row * count, h + row * count)
+        if let deciding {
+          for index in range { values[index] = deciding[row * all + Int(neurons[index])] }
+        } else {
+          settings.activation.apply(values + range.lowerBound, range.count)
+        }
+        let places = sums + (row * lists.count + groups.lowerBound)
+        addMagnitudes(values + range.lowerBound, groups: groups.count, of: size, into: places)
         if let first {
-          for index in range { h[row * count + index] *= first[row * count + index] }
+          for index in range { own[index] *= first[row * count + index] }
+        }
+        if let importance = block.importance {
+          for group in 0..<groups.count {
+            var sum: Float = 0
+            for index in range.lowerBound + group * size..<range.lowerBound + (group + 1) * size {
+              sum += own[index].magnitude * importance[Int(neurons[index])]
+            }
+            places[group] = sum
+          }
         }
       }
     }
@@ -190,30 +219,57 @@ struct HireNeurons {
 
   // MARK: Down
 
+  /// Neurons that a piece of the sum has: 8 panels of columns.
+  private static let pieceNeurons = 8 * BlockFormat.blockSize
+
   /// `y = sum over chosen neurons of h * down + bias`.
-  func addRows(into y: UnsafeMutablePointer<Float>, _ resources: Resources) {
-    let (columns, down) = (settings.outputs, block.down)
-    let blocks = (columns + BlockFormat.blockSize - 1) / BlockFormat.blockSize
-    // Two chunks of a row are long enough for memory, and leave pieces for several threads.
-    let step = 16
-    let pieces = (blocks + step - 1) / step
-    let room = rows * step * BlockFormat.blockSize
-    let rooms: UnsafeMutablePointer<Float> = Self.scratch(
-      resources.pool.placeCount(pieces) * room, resources)
+  ///
+  /// Pieces of neighbouring neurons are added up by themselves, so that columns are read as wholes; then the pieces,
+  /// in order. Where they end depends on the block alone.
+  func addColumns(into y: UnsafeMutablePointer<Float>, _ resources: Resources) {
+    let (columns, outputs, room) = (settings.columns, settings.outputs, rows * settings.columns.paddedRows)
+    let pieces = (block.up.weights.rows + Self.pieceNeurons - 1) / Self.pieceNeurons
+    let parts: UnsafeMutablePointer<Float> = Self.scratch(pieces * room, resources)
+    let sums: UnsafeMutablePointer<Float> = Self.scratch(resources.pool.placeCount(pieces) * room, resources)
+    let kernel = VectorMath.best.weightedRows(columns.format)
     resources.pool.forEachInPlace(pieces) { piece, place in
-      let range = piece * step..<min((piece + 1) * step, blocks)
+      let range = self.places(piece * Self.pieceNeurons)..<self.places((piece + 1) * Self.pieceNeurons)
       var call = ck_weighted_rows(
-        rows: rows, count: count, columns: columns, b0: range.lowerBound, b1: range.upperBound, list: neurons,
-        w: down.base, p: weights, y: y, sums: rooms + place * room, w_stride: down.rowBytes,
-        p_stride: stride, y_stride: columns, sums_stride: step * BlockFormat.blockSize)
-      VectorMath.best.weightedRows(&call)
-      guard let bias = block.downBias else { return }
-      let first = range.lowerBound * BlockFormat.blockSize
-      for row in 0..<rows {
-        for column in first..<min(range.upperBound * BlockFormat.blockSize, columns) {
-          y[row * columns + column] += bias[column]
-        }
+        rows: rows, i0: range.lowerBound, i1: range.upperBound, outputs: outputs, list: neurons,
+        w: block.down, p: weights, y: parts + piece * room, sums: sums + place * room, p_stride: stride,
+        y_stride: columns.paddedRows)
+      kernel(&call)
+    }
+    for row in 0..<rows {
+      let target = y + row * outputs
+      for column in 0..<outputs { target[column] = block.downBias?[column] ?? 0 }
+      for piece in 0..<pieces {
+        let part = parts + (piece * room + row * columns.paddedRows)
+        for column in 0..<outputs { target[column] += part[column] }
       }
     }
+  }
+
+  /// Listed neurons before `neuron`.
+  private func places(_ neuron: Int) -> Int {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if neurons[middle] < neuron { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
+  // MARK: Counts
+
+  /// Neurons that a row had as candidates.
+  func candidateCount(_ row: Int) -> Int { lists.candidateCount(row) * settings.groupSize }
+
+  /// Neurons whose columns were added up, for any of the rows.
+  var unionCount: Int { count }
+
+  /// Calls `body` for the neurons whose h is not 0 in a row.
+  func forEachActive(_ row: Int, _ body: (_ neuron: Int) -> Void) {
+    for place in 0..<count where weights[row * stride + place] != 0 { body(Int(neurons[place])) }
   }
 }
