@@ -15,6 +15,8 @@ struct CalibrationRun {
   private let text: String?
   private let threadCount: Int
   var tokenizer: Tokenizer?
+  /// Positions that the model has: sequences are no longer.
+  var context = Int.max
 
   /// - Parameters:
   ///   - taps: the values whose rows are collected.
@@ -46,8 +48,8 @@ struct CalibrationRun {
   /// Runs variants of the module on short texts: of the calibration text, or of its own.
   func trial(folder: String, progress: (Double) -> Void) throws -> LogitTrial {
     var options = options
-    options.length = Self.trialLength
-    options.count = 2 * Self.trialTexts * Self.trialLength
+    options.length = min(Self.trialLength, context)
+    options.count = 2 * Self.trialTexts * options.length
     // Other texts than those that predictors are fitted to.
     options.seed += 1 << 32
     let texts = try Calibrator(
@@ -92,6 +94,7 @@ struct CalibrationRun {
   private var options: Calibrator.Options {
     var options = Calibrator.Options()
     options.count = count
+    options.length = min(options.length, context)
     options.prefix = tokenizer?.encode("", addSpecialTokens: true) ?? []
     options.endOfText = Set(tokenizer?.endOfTextIDs ?? [])
     return options

@@ -144,6 +144,7 @@ public struct Conversion {
     let threads = MachineDescription.current.processorCount
     var calibration = CalibrationRun(
       module, taps, count: pass.calibratedCount, options.calibration, threadCount: threads)
+    calibration.context = min(try contextLength(module), Self.tabulatedPositions(module))
     if let path = tokenizerPath(module) { calibration.tokenizer = try readTokenizer(at: path) }
     let folder = options.output.map { ($0 as NSString).deletingLastPathComponent } ?? NSTemporaryDirectory()
     do {

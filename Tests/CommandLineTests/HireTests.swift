@@ -3,17 +3,24 @@ import Testing
 
 /// A HiRE head from conversion to text.
 @Suite struct HireTests {
+  /// A context that is shorter than the sequences that a model is calibrated with otherwise.
+  private static let context = "128"
+  private static let plan = Result { try converted("hire.plan", ["--exact", "certified"]) }
+  private static let planWithoutBounds = Result { try converted("unbounded.plan", []).path }
+
   /// Calibrated with a text of this repository and asked for little, so that it takes seconds.
-  private static let plan = Result {
-    let (path, text) = (Scratch.path("hire.plan"), Scratch.path("calibration.txt"))
+  private static func converted(
+    _ name: String, _ options: [String]
+  ) throws -> (path: String, output: String) {
+    let (path, text) = (Scratch.path(name), Scratch.path("calibration.txt"))
     let readme = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent().appending(path: "README.md")
-    try Data(try Data(contentsOf: readme).prefix(12_000)).write(to: URL(filePath: text))
-    let outcome = try Program.run([
-      "convert", SmallModel.onnx, "-o", path, "--max-context", "512", "--head", "hire", "--exact",
-      "certified",
-      "--recall", "0.9", "--head-k", "4", "--calibration", text, "--json",
-    ])
+    try Data(try Data(contentsOf: readme).prefix(6_000)).write(to: URL(filePath: text))
+    let outcome = try Program.run(
+      [
+        "convert", SmallModel.onnx, "-o", path, "--max-context", context, "--head", "hire", "--recall", "0.9",
+        "--head-k", "4", "--calibration", text, "--json",
+      ] + options)
     guard outcome.status == 0 else { throw SmallModel.Failure(message: outcome.error) }
     return (path, outcome.output)
   }
@@ -56,5 +63,16 @@ import Testing
       try Program.run(["bench", plan, "-p", "0", "-n", "4", "-r", "1", "--blocks", "0", "--json"]).output)
     let head = try #require(bench["head"] as? [String: Any])
     #expect(head["exact"] as? String == "certified" && head["survivors"] is [Any])
+  }
+
+  @Test func plansWithoutBoundsProveNothing() throws {
+    let plan = try Self.planWithoutBounds.get()
+    let refused = try Program.run(["run", plan, "--prompt", "a", "-n", "2", "--exact", "certified"])
+    #expect(refused.status == 1 && refused.output.isEmpty)
+    #expect(
+      refused.error
+        == "tandem: error: '\(plan)' holds no bounds, which --exact certified needs; convert again with"
+        + " --head hire --exact certified\n")
+    #expect(try Program.run(["run", plan, "--prompt", "a", "-n", "2"]).status == 0)
   }
 }
