@@ -25,7 +25,7 @@ public final class StateSet {
   init(of function: Function) { forms = function.states.map { Form($0, in: function) } }
 
   /// Positions filled.
-  public var length: Int { memories.first?.length ?? 0 }
+  public var length: Int { memories.isEmpty ? 0 : memories[0].length }
 
   public var byteCount: Int { memories.reduce(0) { $0 + $1.storage.byteCount } }
 

@@ -20,7 +20,7 @@ import Tokenization
       .contains($0.testDescription)
     }.map(\.path)
 
-  private static let sampling: [SamplingOptions] = {
+  static let sampling: [SamplingOptions] = {
     var options = [SamplingOptions](repeating: SamplingOptions(), count: 4)
     for index in 1..<4 { options[index].temperature = 0.8 }
     (options[1].topP, options[1].repetitionPenalty) = (0.9, 1.1)
@@ -102,7 +102,7 @@ import Tokenization
   }
 
   /// Allocations of the calling thread and of the workers of a pool.
-  private func allocations(_ pool: ThreadPool, _ body: () throws -> Void) throws -> Int {
+  func allocations(_ pool: ThreadPool, _ body: () throws -> Void) throws -> Int {
     pool.together { _ in ac_watch_thread(true) }
     let before = ac_count()
     defer { pool.together { _ in ac_watch_thread(false) } }

@@ -36,7 +36,7 @@ import Tokenization
         token: isSpoiled ? TokenID.random(in: 0..<TokenID(vocabulary), using: &random) : token,
         confidence: Float.random(in: 0...1, using: &random))
     }
-    func end(finished count: Int) { #expect(count == kept.count) }
+    func forget(from count: Int) { #expect(count == kept.count) }
   }
 
   private static let models =
@@ -128,7 +128,7 @@ import Tokenization
       drafter.reset(capacity: 64)
       drafter.keep(text, text.count - 1, decoder)
       drafter.begin(after: text.last!)
-      defer { drafter.end(finished: text.count - 1) }
+      defer { drafter.forget(from: text.count - 1) }
       return (0..<count).compactMap { drafter.propose(position: text.count + $0, sampler)?.token }
     }
     #expect(propose([1, 2, 3, 4, 5, 1, 2, 3], 4) == [4, 5, 1, 2])

@@ -11,6 +11,9 @@ protocol Drafter: AnyObject {
   /// The decoder has just run tokens, of which the first `count` stay: they follow all tokens before in the text.
   func keep(_ tokens: [TokenID], _ count: Int, _ decoder: Decoder) throws(GenerationError)
 
+  /// Works off what was kept and put off, before a draft.
+  func catchUp() throws(GenerationError)
+
   /// Starts a draft behind a token, which follows all that were kept.
   func begin(after token: TokenID)
 
@@ -19,8 +22,12 @@ protocol Drafter: AnyObject {
   /// - Parameter position: the number of tokens before it.
   func propose(position: Int, _ sampler: Sampler) throws(GenerationError) -> Proposal?
 
-  /// Forgets the draft behind the first `count` tokens of the text, which are all that were kept.
-  func end(finished count: Int)
+  /// Forgets all behind the first `count` tokens of the text: the draft, and what was kept and then replaced.
+  func forget(from count: Int)
+}
+
+extension Drafter {
+  func catchUp() {}
 }
 
 /// A proposed token.

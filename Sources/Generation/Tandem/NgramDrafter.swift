@@ -54,5 +54,5 @@ final class NgramDrafter: Drafter {
     return Proposal(token: token, confidence: 1 - 1 / Float(matched + 1))
   }
 
-  func end(finished count: Int) { while text.count > count { text.removeLast() } }
+  func forget(from count: Int) { while text.count > count { text.removeLast() } }
 }

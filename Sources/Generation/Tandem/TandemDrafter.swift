@@ -13,9 +13,12 @@ import Tokenization
 /// Proposes what a small model draws that sees finished tokens through the large model's hidden states.
 ///
 ///     caches of the small model:   keys and values made of taps, of all finished tokens | its own, of the draft
-///     refresh(taps)                 appends to the first part, once per token that the large model has run
+///     keep                          keeps taps of tokens that the large model has run
+///     catchUp                       refresh(taps) appends to the first part, once per token
 ///     propose                       runs the last token of the draft, and appends to the second
-///     end                           drops the second part
+///     forget                        drops the second part
+///
+/// Taps of a few tokens are refreshed together, so while nothing drafts they cost next to nothing.
 ///
 /// Tokens are drawn with the large model's options and noise, so both draw the same where their logits are alike.
 ///
@@ -34,8 +37,15 @@ final class TandemDrafter: Drafter {
   private var last: TokenID = 0
   /// Tokens of one refresh at most.
   private let largest: Int
+  /// Taps of the tokens that were kept last, of each tap up to ``pendingLimit`` rows.
+  private var pending: [UnsafeMutablePointer<Float>] = []
+  private let widths: [Int]
+  private var pendingCount = 0
+  private let pendingLimit: Int
 
   static let name = "small", refreshName = "refresh"
+  /// Tokens whose taps are kept before they are refreshed.
+  private static let pendingRows = 64
 
   static func exists(in plan: PlanFile) -> Bool {
     plan.program.functions.contains { $0.name == refreshName }
@@ -63,7 +73,7 @@ final class TandemDrafter: Drafter {
     }
     let function = refresh.function
     let inputs = refresh.freeInputs.map { ($0.name, function.type(of: $0.value)) }
-    let hidden = inputs.filter { $0.1.rank == 3 && $0.1.element == .f32 }
+    let hidden = inputs.filter { $0.1.rank == 3 && $0.1.element == .f32 && $0.1.shape[2].constant != nil }
     let others = inputs.filter { $0.1.rank == 2 && [.i64, .i32].contains($0.1.element) }
     guard !hidden.isEmpty, others.count <= 1, hidden.count + others.count == inputs.count else {
       throw .malformedTandem(
@@ -72,6 +82,8 @@ final class TandemDrafter: Drafter {
     }
     finishedPort = others.first.map { DecoderPorts.Input(name: $0.0, element: $0.1.element) }
     largest = hidden[0].1.shape[1].symbol.flatMap { function.bounds[$0] } ?? Int.max
+    pendingLimit = min(largest, Self.pendingRows)
+    widths = hidden.map { $0.1.shape[2].constant ?? 0 }
     do throws(ExecutionError) {
       let refresh = refresh
       taps = try hidden.map { state throws(ExecutionError) in try refresh.place(ofInput: state.0) }
@@ -83,7 +95,10 @@ final class TandemDrafter: Drafter {
     }
     ids = IntegerInput(small.ports.ids, capacity: 1)
     try decoder.readTaps(hidden.map(\.0))
+    pending = widths.map { .allocate(capacity: max(1, pendingLimit * $0)) }
   }
+
+  deinit { for memory in pending { memory.deallocate() } }
 
   func reset(capacity: Int) throws(GenerationError) {
     // The draft goes beyond what the decoder has run.
@@ -103,25 +118,45 @@ final class TandemDrafter: Drafter {
       refresh.reserve(positions: room)
       self.capacity = room
     }
-    states.truncate(to: 0)
+    forget(from: 0)
   }
 
   func keep(_ tokens: [TokenID], _ kept: Int, _ decoder: Decoder) throws(GenerationError) {
-    precondition(states.length + kept <= decoder.count, "a draft is open, or tokens were left out")
-    var start = 0
-    do throws(ExecutionError) {
-      while start < kept {
-        let count = min(largest, kept - start)
-        for index in taps.indices {
-          let tap = decoder.tap(index)
-          try refresh.bind(taps[index], tap.rows(start, count))
-        }
-        if let finished, let place = finishedPlace {
-          try refresh.bind(place, finished.view(states.length, count))
-        }
-        try refresh.run(.states)
-        start += count
+    precondition(states.length + pendingCount + kept <= decoder.count, "a draft is open, or tokens were left out")
+    if kept <= pendingLimit {
+      if pendingCount + kept > pendingLimit { try catchUp() }
+      for index in pending.indices {
+        let row = MemoryLayout<Float>.size * widths[index]
+        UnsafeMutableRawPointer(pending[index] + pendingCount * widths[index])
+          .copyMemory(from: decoder.tap(index).rows(0, kept).base, byteCount: kept * row)
       }
+      pendingCount += kept
+      return
+    }
+    try catchUp()
+    var start = 0
+    while start < kept {
+      let count = min(largest, kept - start)
+      try refresh(count) { index in decoder.tap(index).rows(start, count) }
+      start += count
+    }
+  }
+
+  func catchUp() throws(GenerationError) {
+    guard pendingCount > 0 else { return }
+    let count = pendingCount
+    pendingCount = 0
+    try refresh(count) { index in TensorView(pending[index], .f32, Extents(1, count, widths[index])) }
+  }
+
+  /// Appends keys and values of `count` tokens.
+  private func refresh(_ count: Int, _ tap: (Int) -> TensorView) throws(GenerationError) {
+    do throws(ExecutionError) {
+      for index in 0..<taps.count { try refresh.bind(taps[index], tap(index)) }
+      if let finished, let place = finishedPlace {
+        try refresh.bind(place, finished.view(states.length, count))
+      }
+      try refresh.run(.states)
     } catch {
       throw GenerationError(error)
     }
@@ -158,7 +193,10 @@ final class TandemDrafter: Drafter {
     return 1 / (1 + exp(other - logits[token]))
   }
 
-  func end(finished count: Int) { states.truncate(to: count) }
+  func forget(from count: Int) {
+    states.truncate(to: count)
+    pendingCount = min(pendingCount, max(0, count - states.length))
+  }
 
   /// Bytes of memory for temporaries and caches.
   var workingByteCount: Int {

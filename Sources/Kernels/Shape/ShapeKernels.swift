@@ -13,12 +13,16 @@ struct TransposeKernel: Kernel {
 
   func run(_ call: KernelCall) throws(KernelError) {
     let x = call[0]
-    let order = permutation ?? (0..<x.rank).reversed()
-    guard order.count == x.rank, Set(order) == Set(0..<x.rank) else {
-      throw .invalid("'perm' \(order) is not a permutation of the \(x.rank) axes of the operand")
-    }
     var y = x
-    for (axis, source) in order.enumerated() {
+    // Which axes of the operand were met.
+    var met = 0
+    for axis in 0..<x.rank {
+      let source = permutation.map { axis < $0.count ? $0[axis] : -1 } ?? x.rank - 1 - axis
+      guard source >= 0, source < x.rank, met >> source & 1 == 0, permutation.map({ $0.count == x.rank }) ?? true
+      else {
+        throw .invalid("'perm' \(permutation ?? []) is not a permutation of the \(x.rank) axes of the operand")
+      }
+      met |= 1 << source
       y.shape[axis] = x.shape[source]
       y.strides[axis] = x.strides[source]
     }
@@ -36,8 +40,8 @@ struct ShapeKernel: Kernel {
     func clamp(_ bound: Int) -> Int { min(max(bound < 0 ? bound + x.rank : bound, 0), x.rank) }
     let axes = clamp(start)..<max(clamp(start), clamp(end ?? x.rank))
     let y = call.allocate(0, .i64, Extents(axes.count))
-    for (index, axis) in axes.enumerated() {
-      y.base.storeBytes(of: x.shape[axis], toByteOffset: index * 8, as: Int.self)
+    for axis in axes {
+      y.base.storeBytes(of: x.shape[axis], toByteOffset: (axis - axes.lowerBound) * 8, as: Int.self)
     }
   }
 }
