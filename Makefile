@@ -27,7 +27,7 @@ PEERS = $(PYTHON) Benchmarks/bench_peers.py --tandem $(TANDEM) --cache $(CACHE) 
 # What other exporters made of it, as far as it is here.
 EXPORTS = $(foreach name,dynamo23 optimum,$(if $(wildcard $(GEMMA)-exports/$(name)/model.onnx),$(name)))
 
-.PHONY: run build setup venv gemma gemma-exports verify verify-hire test conformance zoo-matrix bench bench-peers bench-head bench-predictors bench-1b proto format lint clean help
+.PHONY: run build setup venv gemma gemma-exports verify verify-hire test conformance zoo-matrix bench bench-kernels bench-peers bench-head bench-predictors bench-1b proto format lint clean help
 
 run: ## The main job: fetch and export Gemma 3 270M once, compile it once, write text. PROMPT="..." TOKENS=64
 run: setup build
@@ -89,6 +89,10 @@ zoo-matrix: setup build
 bench: ## For numbers: prefill and decoding in f32 beside ONNX Runtime, in turns, on the same and on filled exports. ROUNDS=5
 bench: setup build gemma $(CACHE)/venv/.check
 	@$(PEERS) --only tandem-f32,ort $(foreach name,$(EXPORTS),--export $(name)=$(GEMMA)-exports/$(name)/model.onnx)
+
+bench-kernels: ## Products beside the read roof with 1 and 2 threads, and every kernel beside the portable one.
+bench-kernels: setup
+	@swift run -c release --package-path Benchmarks kernelbench
 
 bench-peers: ## The table of engines: llama.cpp, ONNX Runtime, its genai, OpenVINO; installs them into .cache. ROUNDS=5 TEXT=FILE
 bench-peers: setup build gemma $(CACHE)/venv/.check

@@ -29,6 +29,8 @@ let package = Package(
   products: [
     .executable(name: "tandem", targets: ["tandem"]),
     .library(name: "Kernels", targets: ["Kernels"]),
+    // What the nested package of benchmarks imports.
+    .library(name: "CKernels", targets: ["CKernels"]),
     .library(name: "Tensors", targets: ["Tensors"]),
   ],
   dependencies: [

@@ -9,7 +9,8 @@ let package = Package(
     .executableTarget(
       name: "kernelbench",
       dependencies: [
-        .product(name: "Kernels", package: "tandem"), .product(name: "Tensors", package: "tandem"),
+        .product(name: "Kernels", package: "tandem"), .product(name: "CKernels", package: "tandem"),
+        .product(name: "Tensors", package: "tandem"),
       ],
       swiftSettings: [.swiftLanguageMode(.v6)])
   ]

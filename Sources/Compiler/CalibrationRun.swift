@@ -42,6 +42,7 @@ struct CalibrationRun {
     return rows.map { states($0, options) }
   }
 
+  private static let fewRows = 2048
   /// Sequences of each half of a trial, and their tokens.
   private static let trialTexts = 8, trialLength = 64
 
@@ -94,6 +95,8 @@ struct CalibrationRun {
   private var options: Calibrator.Options {
     var options = Calibrator.Options()
     options.count = count
+    // Few rows are those of short texts.
+    if count < Self.fewRows { options.length = Self.trialLength }
     options.length = min(options.length, context)
     options.prefix = tokenizer?.encode("", addSpecialTokens: true) ?? []
     options.endOfText = Set(tokenizer?.endOfTextIDs ?? [])

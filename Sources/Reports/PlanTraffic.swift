@@ -70,16 +70,15 @@ struct PlanTraffic {
     }
   }
 
-  /// Bytes of the columns of active groups, at most, and of the parameters of all.
+  /// Bytes of the columns of active groups, at most, and of the parameters of their panels.
   private static func columnBytes(of step: Function.Step, _ all: Int) -> Int {
     let outputs = step.attributes.int("outputs", default: 1)
     guard let format = BlockFormat(rawValue: step.attributes.string("down_format", default: "")),
       let columns = BlockColumns(format, rows: outputs)
     else { return all }
-    let active =
-      step.attributes.int("active_groups", default: step.attributes.int("candidate_groups", default: 1))
-      * step.attributes.int("group_size", default: 1)
-    let neurons = all / columns.panelBytes * BlockFormat.blockSize
-    return min(active, neurons) * columns.columnBytes + columns.parameterBytes(columns: neurons)
+    let groups = step.attributes.int("active_groups", default: step.attributes.int("candidate_groups", default: 1))
+    let (size, panels) = (step.attributes.int("group_size", default: 1), all / columns.panelBytes)
+    return min(groups * size, panels * BlockFormat.blockSize) * columns.columnBytes
+      + min(groups, panels) * columns.parameterBytes(columns: BlockFormat.blockSize)
   }
 }

@@ -37,28 +37,6 @@ enum HireBench {
       }
     }
   }
-
-  /// The largest of random numbers, 1 thread.
-  static func selections() {
-    typealias Select = @convention(c) (Int, UnsafePointer<Float>, Int, UnsafeMutablePointer<UInt32>) -> Void
-    var random = SystemRandomNumberGenerator()
-    // Sums of a few: about as scores are distributed.
-    let x = (0..<4096).map { _ in
-      (0..<6).reduce(Float(0)) { sum, _ in sum + .random(in: -1...1, using: &random) }
-    }
-    var places = [UInt32](repeating: 0, count: x.count)
-    for kernel in MicroKernel.all where kernel.isRunnable && kernel.family == "select_f32" {
-      let select = kernel.pointer(as: Select.self)
-      let figures = [(4096, 64), (4096, 512), (512, 64)].map { count, selected in
-        let seconds = (0..<200).map { turn in
-          // Other numbers every time, or the processor would learn them by heart.
-          elapsed { select(count, Array(x[turn...] + x[..<turn]), selected, &places) }
-        }
-        return "\(selected) of \(count): \(fixed(seconds.min()! * 1e6, 2)) us"
-      }
-      print("  \(padded(kernel.name, 26)) \(figures.joined(separator: ", "))")
-    }
-  }
 }
 
 /// Random operands: codes of any bits, and scales of one size.

@@ -22,9 +22,7 @@ enum KernelBench {
       skinnyProducts(pool)
       tallProducts(pool)
     }
-    print("\n== rows, 1 thread")
-    rowFunctions()
-    HireBench.selections()
+    MicroKernelBench.run()
   }
 
   // MARK: Products of few rows
@@ -76,23 +74,6 @@ enum KernelBench {
       print(
         "  \(padded("\(rows) x [\(columns), \(inner)]", 26)) \(padded(fixed(flops / ours / 1e9, 0), 8))",
         fixed(flops / theirs / 1e9, 0))
-    }
-  }
-
-  // MARK: Rows
-
-  private static func rowFunctions() {
-    typealias Map = @convention(c) (Int, UnsafePointer<Float>, UnsafeMutablePointer<Float>) -> Void
-    let count = 2048
-    let x = (0..<count).map { Float($0 % 97) / 16 - 3 }
-    var y = [Float](repeating: 0, count: count)
-    for kernel in MicroKernel.all where kernel.isRunnable {
-      guard ["exp", "tanh", "sigmoid", "silu", "gelu", "gelu_tanh"].contains(kernel.family.dropLast(4)) else {
-        continue
-      }
-      let map = kernel.pointer(as: Map.self)
-      let seconds = (0..<50).map { _ in elapsed { for _ in 0..<20 { map(count, x, &y) } } }.min()! / 20
-      print("  \(padded(kernel.name, 26)) \(fixed(seconds / Double(count) * 1e9, 3)) ns per element")
     }
   }
 }

@@ -59,15 +59,18 @@ static inline __attribute__((always_inline)) void read_chunk(block_format f, con
   uint8_t byte[OUTPUTS_OF_CHUNK];
   for (int i = 0; i < 32; i++) byte[i] = p[i] & 15;
   for (int i = 0; i < 32; i++) byte[i + 32] = p[i] >> 4;
+  // Eight codes at a time, the high bits of each in its own byte: a shift of the word moves no bit that the mask
+  // keeps into another byte.
+  uint64_t high[2], eight[OUTPUTS_OF_CHUNK / 8];
+  memcpy(eight, byte, sizeof eight);
   if (f == Q6B16) {
-    for (int field = 0; field < 4; field++) {
-      for (int i = 0; i < 16; i++) byte[16 * field + i] |= (p[32 + i] >> (2 * field) & 3) << 4;
-    }
+    memcpy(high, p + 32, 16);
+    for (int i = 0; i < 8; i++) eight[i] |= (high[i % 2] >> (i / 2 * 2) & 0x0303030303030303) << 4;
   }
   if (f == Q5B32) {
-    for (int field = 0; field < 8; field++) {
-      for (int i = 0; i < 8; i++) byte[8 * field + i] |= (p[32 + i] >> field & 1) << 4;
-    }
+    memcpy(high, p + 32, 8);
+    for (int i = 0; i < 8; i++) eight[i] |= (high[0] >> i & 0x0101010101010101) << 4;
   }
+  memcpy(byte, eight, sizeof eight);
   for (int i = 0; i < OUTPUTS_OF_CHUNK; i++) code[i] = (int8_t)(byte[i] - code_offset(f));
 }

@@ -15,8 +15,8 @@ import Tensors
 /// number of candidates are searched for the fewest bytes that meet the recall on hidden states that were held out.
 /// Blocks with ReLU keep theirs entirely: neurons that are 0 are left out. Others change theirs, so they are left
 /// alone unless ``Options/budget`` says how far logits may move (``NeuronBudget``), or ``Options/keep`` how many neurons
-/// stay: those with the largest exact gates, or of largest products with up, for what their columns of down weigh; or
-/// found by a predictor, where that reads less.
+/// stay: those with the largest exact gates, or of largest products with up, for what their columns of down weigh; or,
+/// of a given number, those that a predictor finds where that reads less.
 public struct HireFeedForward: TryingPass {
   public struct Options: Sendable, Equatable {
     /// The share of active groups that must be candidates, in every block.
@@ -34,7 +34,8 @@ public struct HireFeedForward: TryingPass {
   public let summary =
     "Computes only the neurons of feed-forward blocks that a predictor or their gates choose."
   public let fidelity = Fidelity.statistical
-  public let calibratedCount = 4096
+  /// Predictors need more rows than means over them do.
+  public var calibratedCount: Int { options.keep == nil && options.budget == nil ? 4096 : 1024 }
   private var options: Options
   private var states: [HiddenStates]
   private var threadCount: Int
@@ -61,25 +62,23 @@ public struct HireFeedForward: TryingPass {
     HireFeedForward(options, states: states, threadCount: threadCount, trial: trial)
   }
 
-  /// What the blocks read. Blocks that are left alone, or whose gates choose, need no rows.
+  /// What the blocks read, where any is to be changed.
   public func taps(_ graph: Graph) -> [ValueID] {
     let blocks = Self.blocks(of: graph)
     return blocks.contains { needsRows(graph[$0]) } ? blocks.map { graph[$0].operands[0]! } : []
   }
 
   private func needsRows(_ node: Node) -> Bool {
-    if node.attributes.int("active_groups", default: 0) > 0 || Self.hasZeros(node) { return true }
-    guard options.keep != nil || options.budget != nil else { return false }
-    let isGated = node.operands.count > 3 && node.operands[3] != nil
-    // A predictor of gates that are small themselves reads more than they do.
-    let format = node.attributes.string(isGated ? "gate_format" : "up_format", default: "f32")
-    return ["f32", "bf16", "q8b32"].contains(format)
+    node.attributes.int("active_groups", default: 0) > 0 || Self.hasZeros(node) || options.keep != nil
+      || options.budget != nil
   }
 
   /// Whether neurons are exactly 0 often.
   private static func hasZeros(_ node: Node) -> Bool {
-    ["relu", "relu_squared"].contains(node.attributes.string("activation", default: ""))
+    Activation(rawValue: node.attributes.string("activation", default: "")).map(hasZeros) ?? false
   }
+
+  private static func hasZeros(_ activation: Activation) -> Bool { [.relu, .reluSquared].contains(activation) }
 
   private static func blocks(of graph: Graph) -> [NodeID] {
     graph.order.filter { graph[$0].operation == "feed_forward" }
@@ -97,12 +96,12 @@ public struct HireFeedForward: TryingPass {
         let block = try NeuronBlock(graph[id], weights)
         let options = try choices(block, index, pool, &context)
         if options.isTried {
-          tried.append(try Self.tried(id, block, options.list, index, pool))
+          tried.append(Self.tried(id, block, options.list, states[index], index, pool))
           places.append(index)
           continue
         }
         let (choice, basis) = options.list[0]
-        try rewrite(&module, index, NeuronRewrite(block, choice, basis, index: index, pool), context)
+        try rewrite(&module, index, NeuronRewrite(block, choice, basis, states[index], index: index, pool), context)
         total.add(choice, block)
       } catch {
         context.miss(graph[id], error.reason)
@@ -129,6 +128,14 @@ public struct HireFeedForward: TryingPass {
   private func choices(
     _ block: NeuronBlock, _ index: Int, _ pool: ThreadPool, _ context: inout PassContext
   ) throws(Miss) -> Choices {
+    if block.activeGroups == 0, options.keep == nil, options.budget == nil, !Self.hasZeros(block.activation) {
+      throw Miss(
+        "the model was not trained with groups of neurons; --ffn-budget or --ffn-keep says how many neurons stay")
+    }
+    guard index < states.count else { throw Miss("there are no hidden states to choose neurons with") }
+    guard states[index].width == block.width else {
+      throw Miss("hidden states have \(states[index].width) numbers, the block reads \(block.width)")
+    }
     if block.activeGroups > 0 {
       let found = try search(
         block, groupSize: block.groupSize, active: block.activeGroups, index, pool, &context)
@@ -140,14 +147,10 @@ public struct HireFeedForward: TryingPass {
       guard found.0.bytes < block.denseBytes else { throw Self.doesNotPay(found.0.bytes, block) }
       return ([found], false)
     }
-    if block.activation == .relu || block.activation == .reluSquared {
-      let choice = try zeros(block, index, pool)
+    if Self.hasZeros(block.activation) {
+      let choice = zeros(block, states[index], pool)
       guard choice.bytes < block.denseBytes else { throw Self.doesNotPay(choice.bytes, block) }
       return ([(choice, nil)], false)
-    }
-    guard options.budget != nil else {
-      throw Miss(
-        "the model was not trained with groups of neurons; --ffn-budget or --ffn-keep says how many neurons stay")
     }
     guard trial != nil else { throw Miss("there is nothing to try it with") }
     var list: [(NeuronChoice, HeadBasis?)] = []
@@ -171,16 +174,17 @@ public struct HireFeedForward: TryingPass {
     let exact = NeuronChoice(
       groupSize: 1, candidateGroups: isGated ? candidates : active, activeGroups: active, scan: nil,
       isWeighed: true, bytes: block.exactBytes(candidates: candidates, active: active), recall: 1, interval: 0)
-    guard index < states.count, let found = try? search(block, groupSize: 1, active: active, index, pool, &context),
+    // A predictor of what is small itself reads more than that.
+    let first = isGated ? block.gateFormat : block.upFormat
+    guard options.keep != nil, first.bitsPerWeight > 8, let found = try? search(block, groupSize: 1, active: active, index, pool, &context),
       found.0.bytes < exact.bytes
     else { return (exact, nil) }
     return found
   }
 
   /// All neurons that are not 0.
-  private func zeros(_ block: NeuronBlock, _ index: Int, _ pool: ThreadPool) throws(Miss) -> NeuronChoice {
-    guard index < states.count else { throw Miss("there are no hidden states to count neurons that are 0 with") }
-    let active = try NeuronSearch.activeCount(block, states[index], pool)
+  private func zeros(_ block: NeuronBlock, _ states: HiddenStates, _ pool: ThreadPool) -> NeuronChoice {
+    let active = NeuronSearch.activeCount(block, states, pool)
     return NeuronChoice(
       groupSize: 1, candidateGroups: block.neurons, activeGroups: block.neurons, scan: nil,
       bytes: block.exactBytes(candidates: active, active: active), recall: 1, interval: 0)
@@ -190,7 +194,6 @@ public struct HireFeedForward: TryingPass {
     _ block: NeuronBlock, groupSize: Int, active: Int, _ index: Int, _ pool: ThreadPool,
     _ context: inout PassContext
   ) throws(Miss) -> (NeuronChoice, HeadBasis?) {
-    guard index < states.count else { throw Miss("there are no hidden states to find a predictor with") }
     let search = try NeuronSearch(
       block, groupSize: groupSize, active: active, states[index], pool: pool)
     let (choices, best) = search.choices(recall: options.recall)
@@ -216,9 +219,10 @@ public struct HireFeedForward: TryingPass {
 
   /// The forms of a block that share what they can.
   private static func tried(
-    _ id: NodeID, _ block: NeuronBlock, _ choices: [(NeuronChoice, HeadBasis?)], _ index: Int, _ pool: ThreadPool
-  ) throws(Miss) -> NeuronBudget.Block {
-    let (down, importance) = (block.downColumns(pool), block.importance())
+    _ id: NodeID, _ block: NeuronBlock, _ choices: [(NeuronChoice, HeadBasis?)], _ states: HiddenStates,
+    _ index: Int, _ pool: ThreadPool
+  ) -> NeuronBudget.Block {
+    let (down, importance) = (block.downColumns(pool), block.importance(states, pool))
     let rewrites = choices.map { choice, basis in
       NeuronRewrite(
         block, choice, index: index, down: down,

@@ -52,9 +52,12 @@ struct NeuronBlock {
       + outputs * min(downFormat.rowBytes(neurons), BlockFormat.q8b32.rowBytes(neurons))
   }
 
-  /// Bytes that a token reads of down for so many neurons.
-  func downBytes(_ count: Int) -> Int {
-    count * columns.columnBytes + columns.parameterBytes(columns: neurons)
+  /// Bytes that a token reads of down for so many neurons in groups of neighbours: with their columns the parameters of
+  /// panels, each of which may hold one group.
+  func downBytes(_ count: Int, groupSize: Int = 1) -> Int {
+    let panels = columns.count(columns: neurons)
+    return count * columns.columnBytes
+      + columns.parameterBytes(columns: neurons) / panels * min(panels, count / groupSize)
   }
 
   /// Bytes that a token reads where exact gates, or exact products with up, choose: all rows of what chooses, rows of
@@ -79,19 +82,27 @@ struct NeuronBlock {
   }
 
   /// What |h| of a neuron is worth, and what |act| is, f32 [F]: the length of its column of down, and with a gate that
-  /// times the length of its row of up, which is what the other factor of h is proportional to for x of any direction.
-  func importance() -> (gate: Tensor, neuron: Tensor) {
-    let (up, down) = (up.array(of: Float.self), down.array(of: Float.self))
+  /// times the root of the mean square of its product with up, over states held out.
+  func importance(_ states: HiddenStates, _ pool: ThreadPool) -> (gate: Tensor, neuron: Tensor) {
+    let numbers = down.array(of: Float.self)
     var columns = [Float](repeating: 0, count: neurons)
     for output in 0..<outputs {
-      for neuron in 0..<neurons { columns[neuron] += down[output * neurons + neuron] * down[output * neurons + neuron] }
+      for neuron in 0..<neurons {
+        columns[neuron] += numbers[output * neurons + neuron] * numbers[output * neurons + neuron]
+      }
     }
     columns = columns.map { $0.squareRoot() }
     if gate == nil { return (Tensor(f32: columns, [neurons]), Tensor(f32: columns, [neurons])) }
-    let gates = (0..<neurons).map { neuron in
-      let row = up[neuron * width..<(neuron + 1) * width]
-      return columns[neuron] * row.reduce(0) { $0 + $1 * $1 }.squareRoot()
+    let judged = states.heldOut(Self.importanceCount)
+    let products = NeuronPredictor.product(judged, up, isTransposed: false, pool).array(of: Float.self)
+    var squares = [Float](repeating: 0, count: neurons)
+    for row in 0..<judged.shape[0] {
+      for neuron in 0..<neurons { squares[neuron] += products[row * neurons + neuron] * products[row * neurons + neuron] }
     }
+    let gates = zip(columns, squares).map { $0 * ($1 / Float(max(1, judged.shape[0]))).squareRoot() }
     return (Tensor(f32: gates, [neurons]), Tensor(f32: columns, [neurons]))
   }
+
+  /// States over which products are averaged.
+  private static let importanceCount = 256
 }

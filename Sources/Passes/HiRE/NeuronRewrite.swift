@@ -10,9 +10,12 @@ struct NeuronRewrite {
   private let attributes: [String: AttributeValue]
 
   /// - Parameter index: the number of the block, for the names of constants.
-  init(_ block: NeuronBlock, _ choice: NeuronChoice, _ basis: HeadBasis?, index: Int, _ pool: ThreadPool) {
+  init(
+    _ block: NeuronBlock, _ choice: NeuronChoice, _ basis: HeadBasis?, _ states: HiddenStates, index: Int,
+    _ pool: ThreadPool
+  ) {
     let predictor = choice.scan.map { NeuronPredictor($0, first: block.first, basis: basis, pool: pool) }
-    let importance = choice.isWeighed ? block.importance() : nil
+    let importance = choice.isWeighed ? block.importance(states, pool) : nil
     self.init(
       block, choice, index: index, down: block.downColumns(pool), predictor: predictor, importance: importance)
   }

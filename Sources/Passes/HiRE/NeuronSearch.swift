@@ -25,7 +25,6 @@ struct NeuronSearch {
     throws(Miss)
   {
     (self.block, self.groupSize, self.active, self.pool) = (block, groupSize, active, pool)
-    try Self.requireWidth(states, block)
     judged = states.heldOut(Self.judgedCount)
     basis = try HeadBasis(states: states.rows, rows: states.fittedCount, weights: block.first, pool: pool)
     let exact = NeuronPredictor.product(judged, block.first, isTransposed: false, pool)
@@ -67,18 +66,11 @@ struct NeuronSearch {
   }
 
   /// The mean number of neurons that are not 0, rounded up.
-  static func activeCount(_ block: NeuronBlock, _ states: HiddenStates, _ pool: ThreadPool) throws(Miss) -> Int {
-    try requireWidth(states, block)
+  static func activeCount(_ block: NeuronBlock, _ states: HiddenStates, _ pool: ThreadPool) -> Int {
     let judged = states.heldOut(judgedCount)
     let scores = groupScores(NeuronPredictor.product(judged, block.first, isTransposed: false, pool), block, 1)
     let active = scores.count { $0 != 0 }
     return (active + judged.shape[0] - 1) / max(1, judged.shape[0])
-  }
-
-  private static func requireWidth(_ states: HiddenStates, _ block: NeuronBlock) throws(Miss) {
-    guard states.width == block.width else {
-      throw Miss("hidden states have \(states.width) numbers, the block reads \(block.width)")
-    }
   }
 
   // MARK: Judging
@@ -88,12 +80,11 @@ struct NeuronSearch {
     let predictor = NeuronPredictor(form, first: block.first, basis: basis, pool: pool)
     let predicted = Self.groupScores(
       predictor.scores(judged, bits: form.bits, pool: pool), block, groupSize)
-    return best.enumerated().map { index, group in
-      if group < 0 { return 0 }
-      let scores = predicted[(index / active * groups)..<((index / active + 1) * groups)]
-      let place = scores.startIndex + group
-      // Of equal ones the first is taken.
-      return scores.count { $0 > scores[place] } + scores[..<place].count { $0 == scores[place] }
+    var place = [Int](repeating: 0, count: groups)
+    return (0..<judged.shape[0]).flatMap { row in
+      let order = Self.largest(groups, Array(predicted[(row * groups)..<((row + 1) * groups)]))
+      for (rank, group) in order.enumerated() { place[group] = rank }
+      return best[(row * active)..<((row + 1) * active)].map { $0 < 0 ? 0 : place[$0] }
     }
   }
 
@@ -107,7 +98,7 @@ struct NeuronSearch {
       block.upFormat.rowBytes(block.width) + (block.gate == nil ? 0 : block.gateFormat.rowBytes(block.width))
     let bytes =
       form.bytes(neurons: block.neurons, width: block.width) + candidates * groupSize * rowBytes
-      + block.downBytes(active * groupSize)
+      + block.downBytes(active * groupSize, groupSize: groupSize)
     return NeuronChoice(
       groupSize: groupSize, candidateGroups: candidates, activeGroups: active, scan: form, bytes: bytes,
       recall: recall.mean, interval: 1.96 * recall.standardError)
@@ -128,8 +119,8 @@ struct NeuronSearch {
     }
   }
 
-  /// Places of the largest numbers.
+  /// Places of the largest numbers, of equal ones the first.
   private static func largest(_ count: Int, _ scores: [Float]) -> [Int] {
-    Array(scores.indices.sorted { (scores[$0], $1) > (scores[$1], $0) }.prefix(count))
+    Array(scores.indices.sorted { scores[$0] > scores[$1] || scores[$0] == scores[$1] && $0 < $1 }.prefix(count))
   }
 }
