@@ -22,7 +22,7 @@ public final class ThreadPool: Sendable {
 
   public init(threadCount: Int) {
     self.threadCount = max(1, threadCount)
-    let team = Team(spinLimit: threadCount <= ck_processor_count() ? .microseconds(30) : .zero)
+    let team = Team(spinLimit: threadCount <= ck_processor_count() ? .microseconds(200) : .zero)
     self.team = team
     workers = (1..<self.threadCount).map { index in
       let start = Unmanaged.passRetained(WorkerStart(team: team, name: "tandem-\(index)"))
@@ -87,7 +87,8 @@ private final class WorkerStart {
 /// 3. The caller closes the gate, so that a worker that wakes late stays out, and waits until no one is
 ///    inside.
 ///
-/// Idle workers look at the gate for `spinLimit`, then sleep on the condition.
+/// Idle workers look at the gate for `spinLimit`, then sleep on the condition. The limit is longer than the serial
+/// steps of a token, since waking a sleeper takes as long as a product.
 private final class Team: Sendable {
   private struct Job {
     var count = 0
