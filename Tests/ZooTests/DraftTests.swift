@@ -190,20 +190,6 @@ import Tokenization
     }
   }
 
-  /// Drafts that are always right get longer than those that never are.
-  @Test func lengthFollowsAcceptance() throws {
-    let writer = try Writer(Zoo.tandem8M)
-    let options = writer.options(200)
-    let plain = try writer.plain(options)
-    func length(spoils: Int) throws -> Double {
-      let drafter = ScriptedDrafter(
-        writer.prompt + plain.tokens, spoils: spoils, vocabulary: writer.vocabulary)
-      let draft = try writer.drafted(options, by: drafter).statistics.draft
-      return Double(draft.drafted) / Double(draft.largePasses)
-    }
-    #expect(try length(spoils: 0) > 2 * length(spoils: 1))
-  }
-
   @Test func proposedTokensAreTold() throws {
     let writer = try Writer(Self.models[2])
     let plain = try writer.plain(writer.options(50))
