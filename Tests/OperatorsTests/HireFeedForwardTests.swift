@@ -16,6 +16,7 @@ import Testing
     var format = BlockFormat.q8b32
     var downFormat = BlockFormat.q8b32
     var hasImportance = false
+    var cutoff: Float?
     var groupSize = 8
     var common = 0
     var candidates = 6
@@ -39,6 +40,7 @@ import Testing
         attributes["scan_rank"] = .int(Self.inner)
         attributes["scan_bits"] = .int(bits)
       }
+      if let cutoff { attributes["cutoff"] = .float(cutoff) }
       if format != .f32 {
         attributes["up_format"] = .string(format.rawValue)
         if isGated { attributes["gate_format"] = .string(format.rawValue) }
@@ -111,6 +113,8 @@ import Testing
       candidates: 50, active: 30),
     Case(activation: "relu", hasScan: false, groupSize: 1, candidates: 96, active: 96),
     Case(activation: "relu", isGated: true, hasScan: false, groupSize: 1, candidates: 96, active: 96),
+    Case(
+      activation: "gelu_tanh", isGated: true, hasScan: false, cutoff: 0.8, groupSize: 1, candidates: 96, active: 96),
   ]
 
   private func close(_ a: Tensor, _ b: Tensor, _ tolerance: Double) -> Bool {
@@ -142,7 +146,7 @@ import Testing
         ["format": .string(test.downFormat.rawValue), "columns": .int(Case.neurons)]
       ).evaluate()[0])
     var attributes: [String: AttributeValue] = ["activation": .string(test.activation)]
-    for name in ["up_format", "gate_format"] { attributes[name] = test.attributes[name] }
+    for name in ["up_format", "gate_format", "cutoff"] { attributes[name] = test.attributes[name] }
     let dense = try #require(
       try Sample(
         "feed_forward",
@@ -184,6 +188,18 @@ import Testing
     #expect(abs(counts.active - positive) <= 8, "\(counts.active) of \(positive)")
     #expect(counts.candidates == counts.active)
     #expect(counts.unions.keys.sorted() == [10] && counts.unions[10]!.neurons > counts.active / 10)
+  }
+
+  /// Of gates that are cut off next to none is left, and nothing else is read.
+  @Test func gatesThatAreCutOffAreLeftOut() throws {
+    let test = Case(
+      activation: "silu", isGated: true, hasScan: false, cutoff: 1.645, groupSize: 1, candidates: 96, active: 96)
+    let tally = NeuronTally()
+    _ = try KernelRun(
+      "hire_feed_forward", tensors: try test.operands(), Attributes(test.attributes), results: 1, tally: tally)
+    let counts = try #require(tally.counts[0])
+    #expect(counts.candidates == counts.active && counts.found == counts.wanted)
+    #expect(counts.active > 0 && Double(counts.active) < 0.1 * Double(counts.rows * Case.neurons))
   }
 
   /// A predictor that sees nothing of the gate finds no more than chance.
@@ -283,6 +299,10 @@ import Testing
       #expect(text.contains("'common_groups' is 7, accepted is 0...6"))
     }
     for text in try refusals(Case(groupSize: 0)) { #expect(text.contains("'group_size' is 0")) }
+    for text in try refusals(Case(cutoff: 1)) { #expect(text.contains("'cutoff' is given without 'gate'")) }
+    for text in try refusals(Case(isGated: true, cutoff: 1)) {
+      #expect(text.contains("'cutoff' is given with 'scan'"))
+    }
     for text in try refusals(Case(bits: 5)) { #expect(text.contains("4 or 8")) }
     for text in try refusals(Case(activation: "mish")) { #expect(text.contains("'activation' is \"mish\"")) }
     for text in try refusals(Case(downFormat: .bf16)) { #expect(text.contains("accepted are [q4b32")) }

@@ -45,6 +45,9 @@ extension Sample {
         [ramp(4), ramp(6, 4), ramp(5, 6), ramp(6, 4, offset: -0.5), ramp(6), ramp(5), ramp(6, offset: 0)],
         ["activation": .string("gelu_tanh"), "group_size": .int(3), "active_groups": .int(2)],
         isSymbolic: false),
+      Sample(
+        "feed_forward", [ramp(2, 3, 4), ramp(6, 4), ramp(5, 6), ramp(6, 4, offset: -0.5)],
+        ["activation": .string("gelu_tanh"), "cutoff": .float(0.5)]),
       Sample("lm_head", [ramp(2, 3, 4), ramp(7, 4)]),
       Sample("lm_head", [ramp(2, 3, 4), ramp(7, 4), ramp(7)], ["softcap": .float(3), "last_only": .int(1)]),
       Sample(
@@ -52,7 +55,7 @@ extension Sample {
         [ramp(2, 3, 4), ramp(6, 4), columns(.q8b32, 6, outputs: 5), ramp(6, 4, offset: -0.5)],
         [
           "activation": .string("silu"), "group_size": .int(2), "candidate_groups": .int(2), "outputs": .int(5),
-          "down_format": .string("q8b32"),
+          "down_format": .string("q8b32"), "cutoff": .float(0.5),
         ], isSymbolic: false),
       Sample(
         "unpack_columns", [columns(.q4b32, 40, outputs: 5)],

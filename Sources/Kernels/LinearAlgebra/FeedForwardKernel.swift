@@ -7,13 +7,15 @@ import Tensors
 ///
 /// Operands: x `[..., K]`, up `[F, K]`, down `[D, F]`, gate `[F, K]`, up_bias, down_bias, gate_bias.
 ///
-/// 1. Pieces of neurons: their rows of gate and up, the activation, the product.
+/// 1. Pieces of neurons: their rows of gate and up, the activation, the product. Gates that are cut off (``GateCutoff``)
+///    are all computed before.
 /// 2. With groups: the entries of those that are not among the best become 0.
 /// 3. Pieces of the result: rows of down.
 struct FeedForwardKernel: Kernel {
   let activation: Activation
   let groupSize: Int
   let activeGroups: Int
+  let cutoff: GateCutoff?
   let upFormat: BlockFormat, downFormat: BlockFormat, gateFormat: BlockFormat
 
   static let entry = KernelEntry("feed_forward", widensNarrowFloats: true) { attributes throws(KernelError) in
@@ -28,7 +30,8 @@ struct FeedForwardKernel: Kernel {
       try attributes.blockFormat(name, orThrow: KernelError.unsupported)
     }
     return FeedForwardKernel(
-      activation: activation, groupSize: size, activeGroups: active, upFormat: try format("up_format"),
+      activation: activation, groupSize: size, activeGroups: active,
+      cutoff: GateCutoff(attributes), upFormat: try format("up_format"),
       downFormat: try format("down_format"), gateFormat: try format("gate_format"))
   }
 
@@ -41,6 +44,7 @@ struct FeedForwardKernel: Kernel {
     guard gate?.rows ?? neurons == neurons else {
       throw .invalid("the gate has \(gate!.rows) rows, accepted are those of 'up', \(neurons)")
     }
+    if cutoff != nil, gate == nil { throw .invalid("'cutoff' is given without 'gate'") }
     let (upBias, gateBias) = (
       try call.optionalRow(4, count: neurons), try call.optionalRow(6, count: neurons)
     )
@@ -60,8 +64,12 @@ struct FeedForwardKernel: Kernel {
     if let gate {
       let gating = WeightProduct(
         activations, gate, bias: gateBias, y: Self.scratch(rows * neurons, call.resources))
+      if let cutoff {
+        gating.run(call.resources)
+        call.resources.pool.forEach(rows) { cutoff.apply(gating.y + $0 * neurons, neurons) }
+      }
       upward.run(call.resources) { piece in
-        gating.compute(piece)
+        if cutoff == nil { gating.compute(piece) }
         for row in piece.rows {
           let start = row * neurons + piece.columns.lowerBound
           let (gates, hidden) = (gating.y + start, hidden + start)

@@ -9,12 +9,14 @@ import Tensors
 ///
 /// With `group_size` g and `active_groups` k the neurons form groups of g neighbours, scored by the sum of
 /// their h; the h of a group whose score is below the k-th largest is 0 (groups that tie with it stay).
+///
+/// With `cutoff` c what is activated is max(0, z - (mean(z) + c std(z))) of the gates z of a row (``GateCutoff``).
 struct FeedForward: Operator {
   let schema = OperatorSchema(
     "feed_forward", "down (act(gate x) * (up x)), or down act(up x); of the best groups of neurons if asked.",
     operands: ["x", "up", "down", "gate?", "up_bias?", "down_bias?", "gate_bias?"],
     attributes: [
-      "activation!": .string, "group_size": .int, "active_groups": .int, "up_format": .string,
+      "activation!": .string, "group_size": .int, "active_groups": .int, "cutoff": .float, "up_format": .string,
       "down_format": .string, "gate_format": .string,
     ])
 
@@ -28,6 +30,8 @@ struct FeedForward: Operator {
     if call.has(3) {
       _ = try MatrixRules.outputs(call, weight: 3, format: "gate_format", bias: 6)
       try call.require(3, shape: [neurons, try call.type(3).shape[1]])
+    } else if GateCutoff(call.attributes) != nil {
+      throw OperatorError("'cutoff' is given without 'gate'")
     } else if call.has(6) {
       throw OperatorError("'gate_bias' is given without 'gate'")
     }
@@ -58,7 +62,8 @@ struct FeedForward: Operator {
     let up = try weights(1, "up_format", of: x, &builder)
     var hidden = try builder("linear", x, up, operand(4))
     if let gate = try weights(3, "gate_format", of: x, &builder) {
-      let gated = try builder("linear", x, gate, operand(6))
+      let gated = try Self.cut(
+        try builder("linear", x, gate, operand(6)), GateCutoff(node.attributes), into: &builder)
       hidden = try builder("mul", try Self.activate(gated, activation, into: &builder), hidden)
     } else {
       hidden = try Self.activate(hidden, activation, into: &builder)
@@ -66,6 +71,19 @@ struct FeedForward: Operator {
     hidden = try Self.keepActive(hidden, node.attributes, into: &builder)
     let down = try weights(2, "down_format", of: hidden, &builder)
     return [try builder("linear", hidden, down, operand(5))]
+  }
+
+  /// What is left of gates.
+  static func cut(
+    _ gates: ValueID, _ cutoff: GateCutoff?, into builder: inout GraphBuilder
+  ) throws(OperatorError) -> ValueID {
+    guard let cutoff else { return gates }
+    let last = builder.constant([-1])
+    let above = try builder("sub", gates, try builder("reduce_mean", gates, last))
+    let variance = try builder("reduce_mean", try builder("mul", above, above), last)
+    let factor = builder.constant(Double(cutoff.deviations), like: gates)
+    let cut = try builder("mul", try builder("sqrt", variance), factor)
+    return try builder("relu", try builder("sub", above, cut))
   }
 
   static func activate(

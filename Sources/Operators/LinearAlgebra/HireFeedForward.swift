@@ -14,6 +14,8 @@ import Tensors
 /// `gate_importance`. The first `common_groups` and the best by these scores are `candidate_groups`, computed exactly;
 /// `active_groups` of them, all when absent, are the best by exact scores. Neurons whose h is 0 are left out.
 ///
+/// With `cutoff`, without a scan, gates are cut off before the activation (``GateCutoff``).
+///
 /// The exact meaning is the definition that is decomposed into: the best active groups of all by exact scores. With a
 /// scan or with `importance` the kernel may miss some.
 struct HireFeedForward: Operator {
@@ -25,7 +27,7 @@ struct HireFeedForward: Operator {
     ],
     attributes: [
       "activation!": .string, "group_size!": .int, "candidate_groups!": .int, "active_groups": .int,
-      "common_groups": .int, "outputs!": .int, "scan_rank": .int, "scan_bits": .int, "up_format": .string,
+      "common_groups": .int, "cutoff": .float, "outputs!": .int, "scan_rank": .int, "scan_bits": .int, "up_format": .string,
       "gate_format": .string, "down_format!": .string,
     ])
 
@@ -43,6 +45,8 @@ struct HireFeedForward: Operator {
     if call.has(3) {
       _ = try MatrixRules.outputs(call, weight: 3, format: "gate_format", bias: 8)
       try call.require(3, shape: [count, try call.type(3).shape[1]])
+    } else if settings.cutoff != nil {
+      throw OperatorError("'cutoff' is given without 'gate'")
     } else if call.has(8) {
       throw OperatorError("'gate_bias' is given without 'gate'")
     }
@@ -61,6 +65,7 @@ struct HireFeedForward: Operator {
       if call.has(5) { throw OperatorError("'projection' is given without 'scan'") }
       return
     }
+    if settings.cutoff != nil { throw OperatorError("'cutoff' is given with 'scan', which does not see all gates") }
     guard let panels = settings.panels else {
       throw OperatorError("'scan_rank' and 'scan_bits' are missing, needed with 'scan'")
     }
@@ -130,7 +135,8 @@ struct HireFeedForward: Operator {
     guard var hidden = try product(1, "up_format", bias: 6, &builder) else { return nil }
     var scored: ValueID
     if let gate = try product(3, "gate_format", bias: 8, &builder) {
-      scored = try FeedForward.activate(gate, settings.activation, into: &builder)
+      let gates = try FeedForward.cut(gate, settings.cutoff, into: &builder)
+      scored = try FeedForward.activate(gates, settings.activation, into: &builder)
       hidden = try builder("mul", scored, hidden)
     } else {
       scored = try FeedForward.activate(hidden, settings.activation, into: &builder)

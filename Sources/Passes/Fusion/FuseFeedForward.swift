@@ -16,6 +16,8 @@ extension RewritePass {
 ///     %h = mul(%a, %u)                            %y = feed_forward(%x, @up, @down, @gate)
 ///     %y = linear(%h, @down)               ──►         {activation = "gelu_tanh"}
 ///
+/// Gates may be cut off far above their mean first (``StatisticalCutoff``), which becomes the attribute `cutoff`.
+///
 /// One product with the rows of gate and up, whose result is split or sliced, counts as two.
 ///
 /// Requires: weights that depend on constants alone; nobody else reads what lies between the products.
@@ -39,6 +41,7 @@ struct FuseFeedForward: Rule {
       let up = try block.up.operands(&builder)
       let gate = try block.gate?.operands(&builder)
       var attributes: [String: AttributeValue] = ["activation": .string(block.activation)]
+      if let cutoff = block.cutoff { attributes["cutoff"] = .float(cutoff.deviations) }
       if let groups {
         attributes["group_size"] = .int(groups.size)
         attributes["active_groups"] = .int(groups.active)
@@ -57,8 +60,11 @@ private struct FeedForwardInner {
   let activation: String
   let up: ProductRows
   let gate: ProductRows?
+  var cutoff: StatisticalCutoff?
 
-  var description: String { gate == nil ? activation : "\(activation), gated" }
+  var description: String {
+    gate == nil ? activation : "\(activation), gated\(cutoff == nil ? "" : ", cut off")"
+  }
 
   init?(_ value: ValueID, _ view: borrowing GraphView) throws(Miss) {
     if let activated = Activation(value, view), let up = ProductRows(activated.operand, view) {
@@ -69,19 +75,23 @@ private struct FeedForwardInner {
     }
     guard let (a, b) = view.pair(value, "mul") else { return nil }
     for (left, right) in [(a, b), (b, a)] {
-      guard let activated = Activation(left, view), let gate = ProductRows(activated.operand, view),
-        let up = ProductRows(right, view)
+      guard let activated = Activation(left, view) else { continue }
+      let cutoff = StatisticalCutoff(activated.operand, view)
+      let gates = cutoff?.gates ?? activated.operand
+      guard let gate = ProductRows(gates, view), let up = ProductRows(right, view)
       else { continue }
       guard gate.x == up.x else { throw Miss("gate and up read different values, need one") }
-      guard view.type(activated.operand) == view.type(right) else {
-        throw Miss("gate is \(view.type(activated.operand)), up is \(view.type(right)), need equal types")
+      guard view.type(gates) == view.type(right) else {
+        throw Miss("gate is \(view.type(gates)), up is \(view.type(right)), need equal types")
       }
       (activation, self.up, self.gate) = (activated.name, up, gate)
       try view.requireSingleUse(left, "the activated gate")
       try activated.requireSingleUses(view)
+      try cutoff?.requireSingleUses(view)
+      self.cutoff = cutoff
       try view.requireSingleUse(right, "the up projection")
-      try gate.requireReaders([activated.operand, right], view)
-      try up.requireReaders([activated.operand, right], view)
+      try gate.requireReaders([gates, right], view)
+      try up.requireReaders([gates, right], view)
       return
     }
     return nil

@@ -6,6 +6,8 @@ import Tensors
 /// A feed-forward block whose neurons are to be chosen from: its numbers, and how it is stored.
 struct NeuronBlock {
   let activation: Activation
+  /// What is done to gates before the activation.
+  let cutoff: GateCutoff?
   /// f32 [F, K].
   let up: Tensor
   let gate: Tensor?
@@ -25,6 +27,7 @@ struct NeuronBlock {
     }
     guard let up = try matrix(1), let down = try matrix(2) else { throw Miss("the block has no weights") }
     let gate = try matrix(3)
+    cutoff = GateCutoff(attributes)
     activation = try Activation(attributes, orThrow: { Miss($0) })
     (self.up, upFormat) = up
     (self.down, downFormat) = down
@@ -33,6 +36,9 @@ struct NeuronBlock {
     groupSize = attributes.int("group_size", default: 0)
     activeGroups = attributes.int("active_groups", default: 0)
   }
+
+  /// Whether neurons are exactly 0 often.
+  var hasZeros: Bool { cutoff != nil || [.relu, .reluSquared].contains(activation) }
 
   var neurons: Int { up.shape[0] }
   var width: Int { up.shape[1] }

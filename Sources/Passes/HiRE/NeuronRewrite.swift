@@ -40,6 +40,7 @@ struct NeuronRewrite {
       attributes["scan_rank"] = .int(scan.rank)
       attributes["scan_bits"] = .int(scan.bits)
     }
+    if let cutoff = block.cutoff { attributes["cutoff"] = .float(cutoff.deviations) }
     if block.upFormat != .f32 { attributes["up_format"] = .string(block.upFormat.rawValue) }
     if block.gateFormat != .f32 { attributes["gate_format"] = .string(block.gateFormat.rawValue) }
     self.attributes = attributes

@@ -10,6 +10,8 @@ public struct HireNeuronSettings: Sendable {
   public let commonGroups: Int
   public let candidateGroups: Int
   public let activeGroups: Int
+  /// What is done to gates before the activation.
+  public let cutoff: GateCutoff?
   /// The form of the predictor; nil when groups are found by exact gates.
   public let panels: ScanPanels?
   /// Numbers of a row of the result.
@@ -33,6 +35,7 @@ public struct HireNeuronSettings: Sendable {
     candidateGroups = try number("candidate_groups", 1...(.max))
     commonGroups = try number("common_groups", 0...candidateGroups, default: 0)
     activeGroups = try number("active_groups", 1...candidateGroups, default: candidateGroups)
+    cutoff = GateCutoff(attributes)
     outputs = try number("outputs", 1...(.max))
     columns = try attributes.blockColumns("down_format", rows: outputs, orThrow: error)
     guard attributes["scan_rank"] != nil || attributes["scan_bits"] != nil else {

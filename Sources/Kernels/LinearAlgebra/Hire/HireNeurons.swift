@@ -101,11 +101,19 @@ struct HireNeurons {
   ) -> UnsafeMutablePointer<Float> {
     let (rows, neurons) = (block.first, block.first.weights.rows)
     let product = WeightProduct(x, rows.weights, bias: rows.bias, y: scratch(x.rows * neurons, resources))
-    product.run(resources) { piece in
-      for row in piece.rows {
-        settings.activation.apply(
-          product.y + (row * neurons + piece.columns.lowerBound), piece.columns.count)
+    guard let cutoff = settings.cutoff else {
+      product.run(resources) { piece in
+        for row in piece.rows {
+          settings.activation.apply(
+            product.y + (row * neurons + piece.columns.lowerBound), piece.columns.count)
+        }
       }
+      return product.y
+    }
+    product.run(resources)
+    resources.pool.forEach(x.rows) { row in
+      cutoff.apply(product.y + row * neurons, neurons)
+      settings.activation.apply(product.y + row * neurons, neurons)
     }
     return product.y
   }

@@ -84,6 +84,9 @@ public final class NeuronTally {
       return product.y
     }
     let decisive = product(block.first)
+    if let cutoff = settings.cutoff {
+      for row in 0..<x.rows { cutoff.apply(decisive + row * neurons, neurons) }
+    }
     settings.activation.apply(decisive, x.rows * neurons)
     if let importance = block.importance {
       let up = block.gate.map { _ in product(block.up) }
