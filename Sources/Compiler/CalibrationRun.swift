@@ -118,8 +118,10 @@ struct CalibrationRun {
   private func key(_ options: Calibrator.Options, _ source: Calibrator.Source) -> String {
     var hash = SHA256()
     func add(_ text: String) { hash.update(data: Data(text.utf8)) }
+    var single = Module(functions: [module.main], constants: module.constants)
+    single.removeUnusedConstants()
     add(Module(functions: [module.main]).text)
-    for (name, tensor) in module.constants.sorted(by: { $0.key < $1.key }) {
+    for (name, tensor) in single.constants.sorted(by: { $0.key < $1.key }) {
       add("\(name) \(tensor.type)")
       withExtendedLifetime(tensor) { hash.update(bufferPointer: tensor.bytes) }
     }

@@ -22,8 +22,8 @@ public struct SparseBlockFacts: Sendable, Encodable {
   public let location: String
   public let neurons: Int
   public let density: Density
-  /// Bytes of weights that a token reads at most, and those of all neurons.
-  public let bytes: Int, denseBytes: Int
+  /// Bytes of weights that a token reads at most, those that it read on average, and those of all neurons.
+  public let bytes: Int, readBytes: Int, denseBytes: Int
 
   /// - Parameter densities: of the blocks of a program, in order.
   public static func all(_ program: Program, _ densities: [(neurons: Int, density: Density)]) -> [SparseBlockFacts] {
@@ -36,9 +36,13 @@ public struct SparseBlockFacts: Sendable, Encodable {
         else { return nil }
         return program.weights[index].byteCount
       }
+      let traffic = PlanTraffic(program, function)
+      func neurons(_ share: Double) -> Int { Int((share * Double(counted.neurons)).rounded()) }
+      let read = PlanTraffic.Neurons(
+        candidates: neurons(counted.density.candidates), active: neurons(counted.density.active))
       return SparseBlockFacts(
-        location: step.location, neurons: counted.neurons, density: counted.density,
-        bytes: PlanTraffic(program, function).bytes(of: step), denseBytes: weights.reduce(0, +))
+        location: step.location, neurons: counted.neurons, density: counted.density, bytes: traffic.bytes(of: step),
+        readBytes: traffic.bytes(of: step, read), denseBytes: weights.reduce(0, +))
     }
   }
 
@@ -47,15 +51,16 @@ public struct SparseBlockFacts: Sendable, Encodable {
     let sizes = Set(blocks.flatMap { $0.density.union.keys }).sorted { Int($0)! < Int($1)! }
     func percent(_ share: Double?) -> String { pad(share.map { "\(($0 * 1000).rounded() / 10) %" } ?? "-", 9) }
     func pad(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(1, width - text.count)) + text }
-    func megabytes(_ bytes: Int) -> String { pad("\((Double(bytes) / 1e4).rounded() / 100)", 7) }
+    func megabytes(_ bytes: Int) -> String { "\((Double(bytes) / 1e4).rounded() / 100)" }
     var lines = [
-      "block  candidates   active   recall    MB of all" + sizes.map { pad("union \($0)", 9) }.joined()
+      "block  candidates   active   recall   MB read at most   of all" + sizes.map { pad("union \($0)", 9) }.joined()
     ]
     for (index, block) in blocks.enumerated() {
       let density = block.density
       lines.append(
         pad("\(index)", 5) + "  " + pad(percent(density.candidates), 11) + percent(density.active)
-          + percent(density.recall) + megabytes(block.bytes) + megabytes(block.denseBytes)
+          + percent(density.recall) + pad(megabytes(block.readBytes), 10) + pad(megabytes(block.bytes), 8)
+          + pad(megabytes(block.denseBytes), 9)
           + sizes.map { percent(density.union[$0]) }.joined())
     }
     return lines.joined(separator: "\n") + "\n"

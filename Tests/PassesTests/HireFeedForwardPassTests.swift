@@ -16,6 +16,7 @@ import Testing
     var activation = "relu_squared"
     var isGated = false
     var active = HireFeedForwardPassTests.active
+    var cutoff: Float?
     /// Rows of up differ by what small codes do not show.
     var isFlat = false
   }
@@ -47,6 +48,7 @@ import Testing
         attributes["group_size"] = .int(neurons / groups)
         attributes["active_groups"] = .int(block.active)
       }
+      if let cutoff = block.cutoff { attributes["cutoff"] = .float(cutoff) }
       x = try builder("feed_forward", x, up, down, gate, attributes: attributes)
     }
     let logits = try builder("lm_head", x, table)
@@ -102,6 +104,19 @@ import Testing
     #expect(Self.close(try Self.logits(module, "decode"), try Self.logits(module, "main"), 0.02))
   }
 
+  /// The forms that blocks take, and what is left alone and why.
+  @Test func formsOfBlocks() throws {
+    var module = try Self.decoder([
+      Block(), Block(activation: "relu", active: 0), Block(activation: "relu", isGated: true, active: 0),
+      Block(activation: "gelu", active: 0), Block(active: 64), Block(isFlat: true),
+      Block(activation: "gelu_tanh", isGated: true, active: 0, cutoff: 1.645),
+    ])
+    let record = try Self.run(&module, HireFeedForward(states: Self.states(7), threadCount: 2))
+    let text = module.text.split(separator: "\n").filter { $0.contains("feed_forward(") || $0.hasPrefix("func") }
+    let misses = record.misses.map { "// missed: \($0)" }
+    try Golden.expect((text.map(String.init) + misses).joined(separator: "\n") + "\n", named: "hire-feed-forward.txt")
+  }
+
   /// Blocks of one model may differ; those without groups stay as they are.
   @Test func blocksWithoutGroupsStayDense() throws {
     var module = try Self.decoder([
@@ -139,10 +154,11 @@ import Testing
   @Test func zerosAreLeftOut() throws {
     var module = try Self.decoder([
       Block(activation: "relu", active: 0), Block(activation: "relu_squared", isGated: true, active: 0),
+      Block(activation: "gelu_tanh", isGated: true, active: 0, cutoff: 1.2),
     ])
-    let record = try Self.run(&module, HireFeedForward(states: Self.states(2), threadCount: 2))
+    let record = try Self.run(&module, HireFeedForward(states: Self.states(3), threadCount: 2))
     #expect(record.misses.isEmpty, "\(record.misses)")
-    #expect(Self.operations(module, "decode") == ["hire_feed_forward", "hire_feed_forward"])
+    #expect(Self.operations(module, "decode") == Array(repeating: "hire_feed_forward", count: 3))
     #expect(Self.close(try Self.logits(module, "decode"), try Self.logits(module, "main"), 0.02))
   }
 

@@ -13,7 +13,7 @@ import Tensors
 ///
 /// Blocks that were trained with groups keep their meaning, up to groups that the predictor misses: its form and the
 /// number of candidates are searched for the fewest bytes that meet the recall on hidden states that were held out.
-/// Blocks with ReLU keep theirs entirely: neurons that are 0 are left out. Others change theirs, so they are left
+/// Blocks with ReLU, and those whose gates are cut off, keep theirs entirely: neurons that are 0 are left out. Others change theirs, so they are left
 /// alone unless ``Options/budget`` says how far logits may move (``NeuronBudget``), or ``Options/keep`` how many neurons
 /// stay: those with the largest exact gates, or of largest products with up, for what their columns of down weigh; or,
 /// of a given number, those that a predictor finds where that reads less.
@@ -75,10 +75,9 @@ public struct HireFeedForward: TryingPass {
 
   /// Whether neurons are exactly 0 often.
   private static func hasZeros(_ node: Node) -> Bool {
-    Activation(rawValue: node.attributes.string("activation", default: "")).map(hasZeros) ?? false
+    node.attributes["cutoff"] != nil
+      || ["relu", "relu_squared"].contains(node.attributes.string("activation", default: ""))
   }
-
-  private static func hasZeros(_ activation: Activation) -> Bool { [.relu, .reluSquared].contains(activation) }
 
   private static func blocks(of graph: Graph) -> [NodeID] {
     graph.order.filter { graph[$0].operation == "feed_forward" }
@@ -128,7 +127,7 @@ public struct HireFeedForward: TryingPass {
   private func choices(
     _ block: NeuronBlock, _ index: Int, _ pool: ThreadPool, _ context: inout PassContext
   ) throws(Miss) -> Choices {
-    if block.activeGroups == 0, options.keep == nil, options.budget == nil, !Self.hasZeros(block.activation) {
+    if block.activeGroups == 0, options.keep == nil, options.budget == nil, !block.hasZeros {
       throw Miss(
         "the model was not trained with groups of neurons; --ffn-budget or --ffn-keep says how many neurons stay")
     }
@@ -147,7 +146,7 @@ public struct HireFeedForward: TryingPass {
       guard found.0.bytes < block.denseBytes else { throw Self.doesNotPay(found.0.bytes, block) }
       return ([found], false)
     }
-    if Self.hasZeros(block.activation) {
+    if block.hasZeros {
       let choice = zeros(block, states[index], pool)
       guard choice.bytes < block.denseBytes else { throw Self.doesNotPay(choice.bytes, block) }
       return ([(choice, nil)], false)
@@ -176,7 +175,7 @@ public struct HireFeedForward: TryingPass {
       isWeighed: true, bytes: block.exactBytes(candidates: candidates, active: active), recall: 1, interval: 0)
     // A predictor of what is small itself reads more than that.
     let first = isGated ? block.gateFormat : block.upFormat
-    guard options.keep != nil, first.bitsPerWeight > 8, let found = try? search(block, groupSize: 1, active: active, index, pool, &context),
+    guard options.keep != nil, block.cutoff == nil, first.bitsPerWeight > 8, let found = try? search(block, groupSize: 1, active: active, index, pool, &context),
       found.0.bytes < exact.bytes
     else { return (exact, nil) }
     return found
@@ -196,9 +195,9 @@ public struct HireFeedForward: TryingPass {
   ) throws(Miss) -> (NeuronChoice, HeadBasis?) {
     let search = try NeuronSearch(
       block, groupSize: groupSize, active: active, states[index], pool: pool)
-    let (choices, best) = search.choices(recall: options.recall)
-    guard let choice = choices.first else {
-      let text = best.map { "the best reaches \(Self.percent($0.recall)) +- \(Self.percent($0.interval))" }
+    let found = search.findings(recall: options.recall)
+    guard let choice = found.choices.first else {
+      let text = found.best.map { "the best reaches \(Self.percent($0.recall)) +- \(Self.percent($0.interval))" }
       throw Miss(
         "no predictor finds \(Self.percent(options.recall)) of the active groups: \(text ?? "none fits")")
     }
@@ -206,7 +205,11 @@ public struct HireFeedForward: TryingPass {
       [
         "block \(index): \(active) of \(block.neurons / groupSize) groups; dense \(Self.megabytes(block.denseBytes))"
       ]
-        + choices.prefix(4).map { "  \(Self.describe($0))" })
+        + found.choices.prefix(4).map { "  \(Self.describe($0))" }
+        + ["  recall of 1, 1.5, 2 and 3 times as many candidates as active groups:"]
+        + found.comparison.map { form, recalls in
+          "    \(Self.describe(form)): \(recalls.map { Self.percent($0) }.joined(separator: " / "))"
+        })
     return (choice, search.basis)
   }
 
@@ -286,9 +289,12 @@ public struct HireFeedForward: TryingPass {
   // MARK: Words
 
   private static func describe(_ choice: NeuronChoice) -> String {
-    let scan = choice.scan.map { "\($0.hasBasis ? "rank " : "all ")\($0.rank) of \($0.bits) bits" } ?? "exact"
-    return "\(scan) -> \(choice.candidateGroups) groups -> \(choice.activeGroups): \(megabytes(choice.bytes)), recall"
+    "\(choice.scan.map(describe) ?? "exact") -> \(choice.candidateGroups) groups -> \(choice.activeGroups): \(megabytes(choice.bytes)), recall"
       + " \(percent(choice.recall)) +- \(percent(choice.interval))"
+  }
+
+  private static func describe(_ scan: NeuronScan) -> String {
+    "\(scan.hasBasis ? "rank " : "all ")\(scan.rank) of \(scan.bits) bits"
   }
 
   static func percent(_ share: Double) -> String { "\((share * 10_000).rounded() / 100) %" }

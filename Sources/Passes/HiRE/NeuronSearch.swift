@@ -18,8 +18,8 @@ struct NeuronSearch {
 
   /// States that predictors are judged by.
   private static let judgedCount = 256
-  /// Candidates as a share of active groups.
-  private static let shares = [1, 1.125, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 6]
+  /// Candidates at most, as a multiple of active groups, and steps of one.
+  private static let mostCandidates = 6, steps = 24
 
   init(_ block: NeuronBlock, groupSize: Int, active: Int, _ states: HiddenStates, pool: ThreadPool)
     throws(Miss)
@@ -37,14 +37,26 @@ struct NeuronSearch {
     }
   }
 
-  /// Forms that find `recall` of the active groups, the least bytes first; and the best recall of all.
-  func choices(recall: Double) -> (choices: [NeuronChoice], best: NeuronChoice?) {
+  /// What the forms of predictors find.
+  struct Findings {
+    /// Forms that find the recall, the least bytes first.
+    var choices: [NeuronChoice] = []
+    var best: NeuronChoice?
+    /// For each form its recall with 1, 1.5, 2 and 3 times as many candidates as active groups.
+    var comparison: [(form: NeuronScan, recalls: [Double])] = []
+  }
+
+  /// Forms that find `recall` of the active groups, and how all of them compare.
+  func findings(recall: Double) -> Findings {
     var found: [NeuronChoice] = []
     var best: NeuronChoice?
+    var comparison: [(form: NeuronScan, recalls: [Double])] = []
     for form in forms {
       let ranks = ranks(form)
-      for share in Self.shares {
-        let candidates = min(groups, Int((Double(active) * share).rounded(.up)))
+      comparison.append(
+        (form, [1, 1.5, 2, 3].map { judge(form, ranks, candidates: Int(Double(active) * $0)).recall }))
+      let most = min(groups, Self.mostCandidates * active)
+      for candidates in stride(from: active, through: most, by: max(1, active / Self.steps)) {
         let choice = judge(form, ranks, candidates: candidates)
         if choice.recall > best?.recall ?? -1 { best = choice }
         guard choice.recall - choice.interval >= recall else { continue }
@@ -52,7 +64,7 @@ struct NeuronSearch {
         break
       }
     }
-    return (found.sorted { $0.bytes < $1.bytes }, best)
+    return Findings(choices: found.sorted { $0.bytes < $1.bytes }, best: best, comparison: comparison)
   }
 
   private var forms: [NeuronScan] {
@@ -111,6 +123,7 @@ struct NeuronSearch {
     if let bias = block.bias?.array(of: Float.self) {
       for index in 0..<rows * neurons { values[index] += bias[index % neurons] }
     }
+    if let cutoff = block.cutoff { for row in 0..<rows { cutoff.apply(values + row * neurons, neurons) } }
     block.activation.apply(values, rows * neurons)
     return withExtendedLifetime(z) {
       (0..<(rows * neurons / size)).map { group in

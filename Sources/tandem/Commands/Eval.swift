@@ -21,7 +21,10 @@ struct Eval: ParsableCommand {
       sum of p log(p / q) over the candidates and the tail, p(tail) being 1 - sum of p over the candidates; recall \
       is the share of the likeliest tokens that are candidates.
 
-      Of a plan with feed-forward blocks of chosen neurons, a table tells block by block the share of neurons that       were candidates and active, of how many groups that exact scores of all neurons would have made active they       were, the bytes that a token reads, and the neurons that the tokens of a run used together; --rows sets how       many tokens that are.
+      Of a plan with feed-forward blocks of chosen neurons, a table tells block by block the share of neurons that \
+      were candidates and active, of how many groups that exact scores of all neurons would have made active they \
+      were, the bytes that a token reads (at most, and of columns whose neurons were not 0), and the neurons that the \
+      tokens of a run used together; --rows sets how many tokens that are.
 
         tandem eval model.plan --text book.txt --tokens 16368
         tandem eval small.plan --text book.txt --against dense.plan --json
