@@ -27,7 +27,7 @@ PEERS = $(PYTHON) Benchmarks/bench_peers.py --tandem $(TANDEM) --cache $(CACHE) 
 # What other exporters made of it, as far as it is here.
 EXPORTS = $(foreach name,dynamo23 optimum,$(if $(wildcard $(GEMMA)-exports/$(name)/model.onnx),$(name)))
 
-.PHONY: run build setup venv gemma gemma-exports verify verify-hire test conformance zoo-matrix bench bench-kernels bench-peers bench-head bench-predictors bench-1b proto format lint clean help
+.PHONY: run build setup venv gemma gemma-exports verify verify-hire test conformance zoo-matrix bench bench-kernels bench-peers bench-head bench-predictors bench-1b bench-hire-1b proto format lint clean help
 
 run: ## The main job: fetch and export Gemma 3 270M once, compile it once, write text. PROMPT="..." TOKENS=64
 run: setup build
@@ -116,6 +116,12 @@ bench-1b: setup build venv
 	@[ -f $(CACHE)/llama-1b/model.onnx ] || $(PYTHON) graphs/llama-1b/export.py $(CACHE)/llama-1b
 	$(PYTHON) Benchmarks/convert_and_bench.py $(CACHE)/llama-1b/model.onnx $(CACHE)/llama-1b.plan --tandem $(TANDEM) \
 	  --weights $(or $(WEIGHTS),auto) -- -p 64 -n 32 -r 3
+
+bench-hire-1b: ## HiRE's four speeds beside the paper's: a model of its shape with random weights, 12 GB in .cache. ROUNDS=5
+bench-hire-1b: setup build venv
+	@[ -f $(CACHE)/hire-1b/model.onnx ] || $(PYTHON) graphs/hire-1b/export.py $(CACHE)/hire-1b
+	$(PYTHON) Benchmarks/hire_1b.py $(CACHE)/hire-1b/model.onnx $(CACHE)/hire-1b --tandem $(TANDEM) \
+	  --tokenizer $(SMALL)/tokenizer.json --text README.md --rounds $(or $(ROUNDS),5)
 
 proto: ## After a change to a .proto file: the C code in CONNX and CPlan (needs protobuf-c-compiler).
 	@command -v protoc-c > /dev/null || { echo "proto: no protoc-c; apt-get install protobuf-c-compiler" >&2; exit 1; }

@@ -23,19 +23,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "gemma-3-270m"))
 from graph import Graph  # noqa: E402
 from operators import StandardOperators  # noqa: E402
 
-LAYERS, WIDTH, HIDDEN, VOCABULARY = 16, 2048, 8192, 128256
-HEADS, KEY_HEADS, HEAD_SIZE = 32, 8, 64
-ROTARY_BASE, EPSILON, CONTEXT = 500000.0, 1e-5, 8192
-
-
-class Sizes:
-    """What `StandardOperators.attention` asks of a configuration."""
-
-    heads, key_heads, head_size = HEADS, KEY_HEADS, HEAD_SIZE
-
 
 class Decoder:
     """Builds the graph. Methods take and return names of values; comments give their shapes."""
+
+    name = "llama-1b"
+    layers, width, hidden, vocabulary = 16, 2048, 8192, 128256
+    heads, key_heads, head_size = 32, 8, 64
+    rotary_base, epsilon, context = 500000.0, 1e-5, 8192
 
     def __init__(self, graph, seed):
         self.graph, self.operators = graph, StandardOperators(graph)
@@ -57,18 +52,18 @@ class Decoder:
         return self.graph.add("MatMul", x, self.matrix(label, rows, columns), label=label)
 
     def rms_norm(self, x, label):
-        weight = self.graph.constant(".".join([*self.graph.scopes, label]), np.ones(WIDTH, np.float32))
-        return self.operators.rms_norm(x, weight, EPSILON, label)
+        weight = self.graph.constant(".".join([*self.graph.scopes, label]), np.ones(self.width, np.float32))
+        return self.operators.rms_norm(x, weight, self.epsilon, label)
 
-    def heads(self, x, count, label):
+    def split_heads(self, x, count, label):
         """x[B, S, count * head size] -> [B, count, S, head size]."""
-        x = self.graph.add("Reshape", x, self.graph.integers(0, 0, count, HEAD_SIZE), label=f"{label}_heads")
+        x = self.graph.add("Reshape", x, self.graph.integers(0, 0, count, self.head_size), label=f"{label}_heads")
         return self.graph.add("Transpose", x, perm=[0, 2, 1, 3], label=f"{label}_by_head")
 
     def rotary_table(self, positions):
         """Cosine and sine of position / base^(2i / head size), each [B, S, head size / 2]."""
         graph = self.graph
-        frequencies = (ROTARY_BASE ** -(np.arange(0, HEAD_SIZE, 2) / HEAD_SIZE)).astype(np.float32)
+        frequencies = (self.rotary_base ** -(np.arange(0, self.head_size, 2) / self.head_size)).astype(np.float32)
         position = graph.add("Unsqueeze", graph.add("Cast", positions, to=onnx.TensorProto.FLOAT), graph.integers(2))
         angles = graph.add("Mul", position, graph.constant("rotary.frequencies", frequencies), label="angles")
         return graph.add("Cos", angles), graph.add("Sin", angles)
@@ -91,26 +86,26 @@ class Decoder:
     def attention(self, x, layer, table, mask):
         """x[B, S, width] -> [B, S, width], with keys and values appended to the cache."""
         graph = self.graph
-        query = self.heads(self.linear(x, WIDTH, HEADS * HEAD_SIZE, "query"), HEADS, "query")
-        key = self.heads(self.linear(x, WIDTH, KEY_HEADS * HEAD_SIZE, "key"), KEY_HEADS, "key")
-        value = self.heads(self.linear(x, WIDTH, KEY_HEADS * HEAD_SIZE, "value"), KEY_HEADS, "value")
+        query = self.split_heads(self.linear(x, self.width, self.heads * self.head_size, "query"), self.heads, "query")
+        key = self.split_heads(self.linear(x, self.width, self.key_heads * self.head_size, "key"), self.key_heads, "key")
+        value = self.split_heads(self.linear(x, self.width, self.key_heads * self.head_size, "value"), self.key_heads, "value")
         query = self.operators.rotary(query, *table, "query_rotary")
         key = self.operators.rotary(key, *table, "key_rotary")
         past, present = (
             [f"{name}.{layer}.{kind}" for kind in ("key", "value")] for name in ("past_key_values", "present")
         )
-        mixed = self.operators.attention(query, key, value, mask, past, present, Sizes)
+        mixed = self.operators.attention(query, key, value, mask, past, present, self)
         mixed = graph.add("Transpose", mixed, perm=[0, 2, 1, 3], label="mixed_by_token")
-        mixed = graph.add("Reshape", mixed, graph.integers(0, 0, HEADS * HEAD_SIZE))
-        return self.linear(mixed, HEADS * HEAD_SIZE, WIDTH, "output")
+        mixed = graph.add("Reshape", mixed, graph.integers(0, 0, self.heads * self.head_size))
+        return self.linear(mixed, self.heads * self.head_size, self.width, "output")
 
     def feed_forward(self, x):
         """down(silu(gate(x)) * up(x))."""
         graph = self.graph
-        gate = self.linear(x, WIDTH, HIDDEN, "gate")
+        gate = self.linear(x, self.width, self.hidden, "gate")
         gate = graph.add("Mul", gate, graph.add("Sigmoid", gate), label="silu")
-        gated = graph.add("Mul", gate, self.linear(x, WIDTH, HIDDEN, "up"), label="gated")
-        return self.linear(gated, HIDDEN, WIDTH, "down")
+        gated = graph.add("Mul", gate, self.linear(x, self.width, self.hidden, "up"), label="gated")
+        return self.linear(gated, self.hidden, self.width, "down")
 
     def model(self):
         """Adds inputs, embedding, layers, head and outputs."""
@@ -118,10 +113,10 @@ class Decoder:
         input_ids = graph.input("input_ids", np.int64, ["batch", "sequence"])
         attention_mask = graph.input("attention_mask", np.int64, ["batch", "total_sequence"])
         positions = graph.input("position_ids", np.int64, ["batch", "sequence"])
-        embedding = self.matrix("embedding", VOCABULARY, WIDTH)
+        embedding = self.matrix("embedding", self.vocabulary, self.width)
         table, mask = self.rotary_table(positions), self.mask(input_ids, attention_mask)
         x = graph.add("Gather", embedding, input_ids, axis=0, label="embedded")
-        for layer in range(LAYERS):
+        for layer in range(self.layers):
             with graph.scope(f"layers.{layer}"):
                 inner = self.attention(self.rms_norm(x, "attention_norm"), layer, table, mask)
                 x = graph.add("Add", x, inner, label="attention_residual")
@@ -129,17 +124,18 @@ class Decoder:
                 x = graph.add("Add", x, inner, label="feed_forward_residual")
         head = graph.add("Transpose", embedding, perm=[1, 0], label="head")
         graph.add("MatMul", self.rms_norm(x, "final_norm"), head, label="head_product", outputs=["logits"])
-        graph.output("logits", np.float32, ["batch", "sequence", VOCABULARY])
-        for layer in range(LAYERS):
+        graph.output("logits", np.float32, ["batch", "sequence", self.vocabulary])
+        for layer in range(self.layers):
             for kind in ("key", "value"):
-                shape = ["batch", KEY_HEADS, "past_sequence", HEAD_SIZE]
+                shape = ["batch", self.key_heads, "past_sequence", self.head_size]
                 graph.input(f"past_key_values.{layer}.{kind}", np.float32, shape)
                 shape[2] = "total_sequence"
                 graph.output(f"present.{layer}.{kind}", np.float32, shape)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def write(decoder, description):
+    """The command line of a script that writes what `decoder`, a kind of Decoder, builds."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("output", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -148,11 +144,11 @@ def main():
     # The graph goes last: where it stands, the rest is complete.
     graph_file.unlink(missing_ok=True)
     with open(options.output / "model.onnx.data", "wb") as data:
-        graph = Graph("llama-1b", 23, data)
-        Decoder(graph, options.seed).model()
-    onnx.save(graph.model({"context_length": str(CONTEXT)}), graph_file)
+        graph = Graph(decoder.name, 23, data)
+        decoder(graph, options.seed).model()
+    onnx.save(graph.model({"context_length": str(decoder.context)}), graph_file)
     print(f"wrote {graph_file}: {len(graph.nodes)} nodes", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    main()
+    write(Decoder, __doc__.split("\n")[0])
