@@ -18,6 +18,7 @@ enum KernelBench {
       let pool = ThreadPool(threadCount: count)
       print("\n== \(count) thread\(count == 1 ? "" : "s")")
       HireBench.run(pool)
+      FeedForwardBench.run(pool)
       FormatBench.run(pool)
       skinnyProducts(pool)
       tallProducts(pool)
