@@ -12,7 +12,8 @@ import Testing
     var vocabulary = 200
     var inner = 72
     var format = BlockFormat.q8b32
-    var bound = BlockFormat.q5b32
+    /// Nil for the first plane of the head.
+    var bound: BlockFormat? = .q5b32
     var hasMetric = true
     var hasBias = false
     var softcap: Float = 0
@@ -21,7 +22,7 @@ import Testing
     var threads = 2
 
     var description: String {
-      "S \(length) V \(vocabulary) K \(inner) \(format) by \(bound) metric \(hasMetric) bias \(hasBias)"
+      "S \(length) V \(vocabulary) K \(inner) \(format) by \(bound?.rawValue ?? "its plane") metric \(hasMetric) bias \(hasBias)"
         + " softcap \(softcap) shifted \(isShifted) capacity \(capacity) threads \(threads)"
     }
 
@@ -32,7 +33,10 @@ import Testing
     }
 
     var attributes: [String: AttributeValue] {
-      head.merging(["bound_format": .string(bound.rawValue), "capacity": .int(capacity)]) { $1 }
+      var attributes = head
+      attributes["bound_format"] = bound.map { .string($0.rawValue) }
+      attributes["capacity"] = .int(capacity)
+      return attributes
     }
 
     /// A metric of hidden states that lie near a few directions.
@@ -124,6 +128,14 @@ import Testing
 
   @Test(arguments: [BlockFormat.q8b32, .q6b16, .bf16, .f32], [BlockFormat.q4b32, .q5b32, .q6b16])
   func listsWhatReachesTheThreshold(_ format: BlockFormat, _ bound: BlockFormat) throws {
+    try checkVariants(format, bound)
+  }
+
+  /// High nibbles bound what all of the bits say; a copy may stand beside them all the same.
+  @Test(arguments: [nil, BlockFormat.q5b32])
+  func planesAreNested(_ bound: BlockFormat?) throws { try checkVariants(.q8n32, bound) }
+
+  private func checkVariants(_ format: BlockFormat, _ bound: BlockFormat?) throws {
     for hasMetric in [false, true] {
       for variant in 0..<4 {
         var test = Case(
@@ -214,6 +226,12 @@ import Testing
   @Test(arguments: [BlockFormat.q4b32, .q5b32, .q6b16, .q8b32], [BlockFormat.f32, .bf16, .q8b32])
   func boundsHoldForAdversaries(_ bound: BlockFormat, _ format: BlockFormat) throws {
     guard bound.bitsPerWeight < format.bitsPerWeight else { return }
+    try checkAdversaries(bound, format)
+  }
+
+  @Test func boundsOfPlanesHoldForAdversaries() throws { try checkAdversaries(nil, .q8n32) }
+
+  private func checkAdversaries(_ bound: BlockFormat?, _ format: BlockFormat) throws {
     for hasMetric in [false, true] {
       for (seed, kind) in ["plain", "offset", "wide", "tiny", "equal"].enumerated() {
         var test = Case(
@@ -230,7 +248,8 @@ import Testing
           }
         }
         let operands = try test.operands(Tensor(f32: numbers, [test.vocabulary, test.inner]))
-        let head = unpacked(operands[2]!, format, test), copy = unpacked(operands[3]!, bound, test)
+        let head = unpacked(operands[2]!, format, test)
+        let copy = bound.map { unpacked(operands[3]!, $0, test) } ?? unpacked(operands[2]!, .q4n32, test)
         for row in stride(from: 0, to: test.vocabulary, by: 3) {
           let place = row * test.inner..<(row + 1) * test.inner
           let error = zip(head[place], copy[place]).map { $0 - $1 }
@@ -255,7 +274,7 @@ import Testing
     for row in 0..<test.vocabulary {
       numbers.withUnsafeMutableBufferPointer {
         format.decode(
-          tensor.base + row * format.rowBytes(test.inner), columns: test.inner,
+          tensor.base, row: row, of: test.vocabulary, columns: test.inner,
           into: $0.baseAddress! + row * test.inner)
       }
     }
@@ -301,6 +320,11 @@ import Testing
       #expect(text.contains("'capacity' is 0, accepted are 1 and more"))
     }
     for text in try messages(Case(bound: .f32)) { #expect(text.contains("'bound_format' is \"f32\"")) }
+    for text in try messages(Case(bound: nil)) { #expect(text.contains("'bound_format' is \"f32\"")) }
+    // The operands are those of a case with a copy.
+    for text in try messages(Case(format: .q8n32, bound: nil)) {
+      #expect(text.contains("operand 3 is given without 'bound_format'"))
+    }
     for text in try messages(Case(), { $0[3] = Tensor(.u8, [200, 8]) }) {
       #expect(text.contains("u8[200, 8]"))
     }

@@ -30,6 +30,13 @@ public struct WeightMatrix {
   }
 }
 
+extension WeightMatrix {
+  /// What codes of 0 stand for in row `index`.
+  func decodeOffsets(_ index: Int, into row: UnsafeMutablePointer<Float>) {
+    format.decodeOffsets(base, row: index, of: rows, columns: columns, into: row)
+  }
+}
+
 /// Rows of activations, in the forms in which weights of some formats meet them.
 public struct Activations {
   public let rows: Int, inner: Int

@@ -5,7 +5,8 @@ import Tensors
 ///
 ///     logits, ids, count = certify_rows(x, threshold, weight, bound_weight, bound_error, bound_slack, metric, bias, shift)
 ///
-/// `bound_weight` holds the rows of `weight` in the smaller `bound_format`; with `bound_error` [V],
+/// `bound_weight` holds the rows of `weight` in the smaller `bound_format`; both are absent where `weight` is
+/// stored in nested planes, whose first one stands for them. With `bound_error` [V],
 /// `bound_slack` [2] and `metric` [K, K] it gives upper bounds of logits (`RowBound` of the kernel tells
 /// how). Listed are at least the rows with `softcap(weight x + bias) + shift >= threshold`, where they are
 /// `capacity` at most: what is not listed does not reach the threshold. `count` says how many there are; when
@@ -18,9 +19,9 @@ struct CertifyRows: Operator {
     "certify_rows",
     "The rows of softcap(weight x + bias) that may reach a threshold by a bound, their logits, and how many they are.",
     operands: [
-      "x", "threshold", "weight", "bound_weight", "bound_error", "bound_slack", "metric?", "bias?", "shift?",
+      "x", "threshold", "weight", "bound_weight?", "bound_error", "bound_slack", "metric?", "bias?", "shift?",
     ], results: 1...3,
-    attributes: ["weight_format": .string, "bound_format!": .string, "capacity!": .int, "softcap": .float])
+    attributes: ["weight_format": .string, "bound_format": .string, "capacity!": .int, "softcap": .float])
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
     let x = try call.type(0)
@@ -31,14 +32,7 @@ struct CertifyRows: Operator {
     try call.requireEqualElements(0, 1)
     try call.require(1, shape: lead)
     let vocabulary = try MatrixRules.outputs(call, weight: 2, format: "weight_format", bias: 7)
-    let format = try WeightRules.format(call.attributes, "bound_format")
-    guard format.quantizesActivations else {
-      throw OperatorError("'bound_format' is \"\(format)\", accepted are formats of blocks")
-    }
-    let copies = try WeightRules.rows(call, 3, format: "bound_format", columns: x.shape[2])
-    if let a = copies.constant, let b = vocabulary.constant, a != b {
-      throw OperatorError("operand 3 has \(a) rows, accepted are \(b)")
-    }
+    try requireCopies(call, vocabulary, columns: x.shape[2])
     for (operand, shape) in [
       (4, [vocabulary]), (5, [2]), (6, [x.shape[2], x.shape[2]]), (8, lead + [vocabulary]),
     ] {
@@ -49,14 +43,37 @@ struct CertifyRows: Operator {
     return [ValueFact(.f32, found), ValueFact(.i32, found), ValueFact(.i32, lead)]
   }
 
+  private func requireCopies(_ call: InferenceCall, _ vocabulary: Dim, columns: Dim) throws(OperatorError) {
+    let format = try WeightRules.format(call.attributes, "bound_format")
+    if call.attributes["bound_format"] == nil, Self.plane(call.attributes) != nil {
+      guard !call.has(3) else { throw OperatorError("operand 3 is given without 'bound_format'") }
+      return
+    }
+    guard format.quantizesActivations else {
+      throw OperatorError("'bound_format' is \"\(format)\", accepted are formats of blocks")
+    }
+    let copies = try WeightRules.rows(call, 3, format: "bound_format", columns: columns)
+    if let a = copies.constant, let b = vocabulary.constant, a != b {
+      throw OperatorError("operand 3 has \(a) rows, accepted are \(b)")
+    }
+  }
+
+  /// The format of the weight's first plane.
+  private static func plane(_ attributes: Attributes) -> BlockFormat? {
+    BlockFormat(rawValue: attributes.string("weight_format", default: ""))?.firstPlane
+  }
+
   /// Rows that are computed exactly are left out: how many they are is not known.
   func work(_ operands: [TensorType?], _ results: [TensorType?], _ attributes: Attributes) -> Work {
-    guard operands.count > 3, let x = operands[0], let copies = operands[3] else {
+    guard operands.count > 3, let x = operands[0], let weight = operands[2] else {
       return Work(flops: 0, moving: operands + results)
     }
-    let products = x.elementCount * copies.shape[0]
-    return Work(
-      flops: products * 2, moving: operands.enumerated().map { $0.offset == 2 ? nil : $0.element } + results)
+    var read = operands
+    read[2] = nil
+    if read[3] == nil, let plane = Self.plane(attributes), let columns = x.shape.last?.constant {
+      read[3] = TensorType(.u8, [weight.shape[0], Dim(plane.rowBytes(columns))])
+    }
+    return Work(flops: x.elementCount * weight.shape[0] * 2, moving: read + results)
   }
 
   func decompose(_ node: Node, into builder: inout GraphBuilder) throws(OperatorError) -> [ValueID?]? {

@@ -29,7 +29,14 @@ extension BlockCoding {
   static var planesApart: Int { 0 }
 
   /// Bytes of a block that lie behind all rows of a matrix.
-  static var byteCountApart: Int { planes[..<planesApart].reduce(0, +) * BlockFormat.blockSize / 8 }
+  static var byteCountApart: Int { byteCount(of: 0..<planesApart) }
+
+  /// Bytes of a block in some planes.
+  static func byteCount(of places: Range<Int>) -> Int {
+    var bits = 0
+    for index in places { bits += planes[index] }
+    return bits * BlockFormat.blockSize / 8
+  }
 }
 
 /// What a block stores beside its codes.
@@ -76,7 +83,7 @@ struct BlockRow {
     self.coding = coding
     self.columns = columns
     blocks = Self.blockCount(columns)
-    codeBytes = coding.planes[coding.planesApart...].reduce(0, +) * Self.blockSize / 8
+    codeBytes = coding.byteCount(of: coding.planesApart..<coding.planes.count)
     apartBytes = coding.byteCountApart
   }
 
@@ -202,8 +209,10 @@ struct BlockRow {
     _ body: (_ plane: UnsafePointer<UInt8>, _ size: Int, _ width: Int, _ shift: Int) -> Void
   ) {
     var (plane, shift) = (place.apart + first * apartBytes, 0)
-    for (index, width) in coding.planes.enumerated() {
+    let widths = coding.planes
+    for index in widths.indices {
       if index == coding.planesApart { plane = place.bytes + first * codeBytes }
+      let width = widths[index]
       let size = count * Self.blockSize * width / 8
       body(plane.assumingMemoryBound(to: UInt8.self), size, width, shift)
       plane += size

@@ -9,15 +9,16 @@ import Tensors
 ///     logits = softcap(weight[ids] x + bias[ids]), ids = rows                 where count <= capacity
 ///
 /// Operands: x `[B, S, K]`, threshold `[B, S]`, weight `[V, K]`, bound_weight `[V, bytes]` (rows of the
-/// weight in a smaller format), bound_error `[V]`, bound_slack `[2]`, metric `[K, K]`, bias `[V]`, shift `[B,
-/// S, V]`. Results: logits `[B, S, M]`, ids i32 `[B, S, M]`, count i32 `[B, S]` with M the capacity.
+/// weight in a smaller format; absent where the weight has a first plane, which is read then), bound_error
+/// `[V]`, bound_slack `[2]`, metric `[K, K]`, bias `[V]`, shift `[B, S, V]`. Results: logits `[B, S, M]`, ids i32 `[B, S, M]`, count i32 `[B, S]` with M the capacity.
 ///
 /// Ids ascend. Places that are left, and all places of a row of x with more rows than fit, are minus infinity
 /// with id -1. Logits have the bits that `lm_head` gives them. A row of x has the same results whatever the
 /// other rows and however many threads. What is no number passes every bound.
 struct CertifyRowsKernel: Kernel {
   let format: BlockFormat
-  let boundFormat: BlockFormat
+  /// Nil for the first plane of the weight.
+  let boundFormat: BlockFormat?
   let softcap: Float
   let capacity: Int
 
@@ -25,13 +26,14 @@ struct CertifyRowsKernel: Kernel {
     guard let capacity = attributes.int("capacity"), capacity > 0 else {
       throw .invalid("'capacity' is \(attributes.int("capacity") ?? 0), accepted are 1 and more")
     }
+    let format = try attributes.blockFormat("weight_format", orThrow: KernelError.unsupported)
     let bound = try attributes.blockFormat("bound_format", orThrow: KernelError.unsupported)
-    guard bound.quantizesActivations else {
+    let isPlane = attributes["bound_format"] == nil && format.firstPlane != nil
+    guard isPlane || bound.quantizesActivations else {
       throw .invalid("'bound_format' is \"\(bound)\", accepted are formats of blocks")
     }
     return CertifyRowsKernel(
-      format: try attributes.blockFormat("weight_format", orThrow: KernelError.unsupported),
-      boundFormat: bound,
+      format: format, boundFormat: isPlane ? nil : bound,
       softcap: attributes.float("softcap", default: 0), capacity: capacity)
   }
 
@@ -46,17 +48,14 @@ struct CertifyRowsKernel: Kernel {
     let (batch, length) = (x.shape[0], x.shape[1])
     let rows = batch * length
     let weights = try call.weights(2, format, columns: inner)
-    let copies = try call.weights(3, boundFormat, columns: inner)
-    guard copies.rows == weights.rows else {
-      throw .invalid("operand 3 has \(copies.rows) rows, accepted are \(weights.rows)")
-    }
+    let copies = try copies(call, weights)
     let bias = try call.optionalRow(7, count: weights.rows)
     let bound = RowBound(
       copies: copies, errors: try call.row(4, count: weights.rows), slack: try call.row(5, count: 2),
       metric: try call.has(6) ? metric(call, inner) : nil, bias: bias, softcap: softcap,
       isExactForQuantized: format.quantizesActivations)
     let activations = Activations(
-      x.pointer(), rows: rows, inner: inner, for: boundFormat, or: format, resources: call.resources)
+      x.pointer(), rows: rows, inner: inner, for: copies.format, or: format, resources: call.resources)
     let queries = bound.queries(activations, thresholds: try thresholds(call, rows), call.resources)
     let sets = RowSets(count: rows, vocabulary: weights.rows, call.resources)
     let counts: UnsafeMutablePointer<Int32> = call.allocate(2, .i32, Extents(batch, length)).pointer()
@@ -108,6 +107,21 @@ struct CertifyRowsKernel: Kernel {
   }
 
   // MARK: Operands
+
+  /// What bounds are read from.
+  private func copies(_ call: KernelCall, _ weights: WeightMatrix) throws(KernelError) -> WeightMatrix {
+    guard let boundFormat else {
+      guard !call.has(3), let plane = weights.firstPlane else {
+        throw .invalid("operand 3 is given without 'bound_format'")
+      }
+      return plane
+    }
+    let copies = try call.weights(3, boundFormat, columns: weights.columns)
+    guard copies.rows == weights.rows else {
+      throw .invalid("operand 3 has \(copies.rows) rows, accepted are \(weights.rows)")
+    }
+    return copies
+  }
 
   private func metric(_ call: KernelCall, _ inner: Int) throws(KernelError) -> UnsafePointer<Float> {
     let view = try call.matrix(6, columns: inner)

@@ -1,10 +1,10 @@
 public import Tensors
 
-/// What `certify_rows` reads of the rows of a head: copies in a smaller format, and what bounds their errors
-/// (see ``RowBound`` for the formulas).
+/// What `certify_rows` reads of the rows of a head: copies in a smaller format, unless the head's first plane
+/// is one, and what bounds their errors (see ``RowBound`` for the formulas).
 public struct RowBoundTensors: Sendable {
-  /// u8 [V, bytes].
-  public let weight: Tensor
+  /// u8 [V, bytes]; nil for the first plane of the head.
+  public let weight: Tensor?
   /// f32 [V].
   public let error: Tensor
   /// f32 [2].
@@ -17,15 +17,20 @@ public struct RowBoundTensors: Sendable {
 
   /// - Parameters:
   ///   - weights: as `lm_head` reads them.
-  ///   - format: one of blocks.
+  ///   - format: one of blocks; nil for the first plane of the weights, which are in nested planes.
   ///   - metric: nil for the identity.
-  public init(_ weights: WeightMatrix, in format: BlockFormat, metric: BoundMetric?, pool: ThreadPool) {
+  public init(_ weights: WeightMatrix, in format: BlockFormat?, metric: BoundMetric?, pool: ThreadPool) {
     precondition(metric?.size ?? weights.columns == weights.columns, "the metric is that of the columns")
-    let (rows, columns, rowBytes) = (weights.rows, weights.columns, format.rowBytes(weights.columns))
-    weight = Tensor(.u8, [rows, rowBytes])
+    let (rows, columns) = (weights.rows, weights.columns)
+    weight = format.map { Tensor(.u8, [rows, $0.rowBytes(columns)]) }
     error = Tensor(.f32, [rows])
     slack = Tensor(.f32, [2])
-    nonisolated(unsafe) let (copies, errors) = (weight.base, error.base.assumingMemoryBound(to: Float.self))
+    let copy =
+      weight.map { WeightMatrix(format!, $0.base, rows: rows, columns: columns) } ?? weights.firstPlane
+    guard let copy else { preconditionFailure("'\(weights.format)' has no planes") }
+    nonisolated(unsafe) let (copies, room, errors) = (
+      copy, weight?.base, error.base.assumingMemoryBound(to: Float.self)
+    )
     let rounding = 1.1 * Double(columns + 32) * 0x1p-24
     let pieces = (rows + Self.chunk - 1) / Self.chunk
     nonisolated(unsafe) let slacks = UnsafeMutablePointer<(Double, Double)>.allocate(capacity: pieces)
@@ -44,15 +49,14 @@ public struct RowBoundTensors: Sendable {
       plain.reserveCapacity(range.count)
       for (place, index) in range.enumerated() {
         weights.decode(index, into: row)
-        format.encode(row, columns: columns, into: copies, row: index, of: rows)
-        format.decode(copies, row: index, of: rows, columns: columns, into: copy)
+        if let room { copies.format.encode(row, columns: columns, into: room, row: index, of: rows) }
+        copies.decode(index, into: copy)
         for k in 0..<columns { differences[place * columns + k] = row[k] - copy[k] }
         plain.append(Self.norm(differences + place * columns, columns))
-        weights.format.decodeOffsets(
-          weights.base, row: index, of: rows, columns: columns, into: offsets)
+        weights.decodeOffsets(index, into: offsets)
         var magnitude = Self.magnitude(row, offsets, columns)
         slack.1 = max(slack.1, magnitude * (1 + rounding))
-        format.decodeOffsets(copies, row: index, of: rows, columns: columns, into: offsets)
+        copies.decodeOffsets(index, into: offsets)
         magnitude += Self.magnitude(copy, offsets, columns)
         slack.0 = max(slack.0, rounding * magnitude + (metric?.defect ?? 0) * plain[place])
       }

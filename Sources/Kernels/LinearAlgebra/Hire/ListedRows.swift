@@ -4,17 +4,17 @@ import Tensors
 /// Products of rows of activations with some rows of a matrix, in memory in any order.
 ///
 /// Each has the bits that ``WeightProduct`` gives it for up to ``LinearProduct/blockRows`` rows.
-struct ListedRows {
+public struct ListedRows {
   let weights: WeightMatrix
   /// By row of the matrix.
   let bias: UnsafePointer<Float>?
 
-  init(_ weights: WeightMatrix, bias: UnsafePointer<Float>? = nil) {
+  public init(_ weights: WeightMatrix, bias: UnsafePointer<Float>? = nil) {
     (self.weights, self.bias) = (weights, bias)
   }
 
   /// `y[i] = x[row] . weights[list[i]] + bias[list[i]]`
-  func multiply(
+  public func multiply(
     _ x: Activations, row: Int, _ list: UnsafePointer<Int32>, _ count: Int, _ y: UnsafeMutablePointer<Float>
   ) {
     if let quantized = x.quantized, weights.format.quantizesActivations {
