@@ -39,7 +39,11 @@ extension ConversionOptions {
   private var hireSoftmax: HireSoftmax {
     var options = HireSoftmax.Options()
     (options.k, options.recall, options.comparesPredictors) = (headK, recall, comparesPredictors)
-    options.certifies = exact == .certified
+    switch exact {
+    case .none: options.bounds = .none
+    case .deferred: options.bounds = .cheaper
+    case .certified: options.bounds = .required
+    }
     return HireSoftmax(options)
   }
 

@@ -55,9 +55,9 @@ public struct ConversionOptions: Sendable {
   public enum Exactness: String, CaseIterable, Sendable {
     /// What the measured recall says.
     case none
-    /// It is what all logits give: they are computed later, for many tokens at once.
+    /// It is what all logits give: they are computed, or bounded, later, for many tokens at once.
     case deferred
-    /// It is what all logits give: bounds from a smaller copy of the head prove it token by token.
+    /// It is what all logits give: bounds prove it token by token, from high nibbles or a smaller copy of the head.
     case certified
   }
 

@@ -96,15 +96,18 @@ import Testing
       fitted: try HeadBasis(states: states, rows: 40, weights: weights, pool: pool),
       judged: Tensor(.f32, [8, 128], storage: states.storage), pool: pool)
     let lines = try comparison.table()
-    #expect(lines.count == 9, "\(lines)")
-    let kinds = ["random", "random", "plain", "plain", "data-aware", "data-aware", "data-aware", "copy"]
+    #expect(lines.count == 10, "\(lines)")
+    let kinds = [
+      "random", "random", "plain", "plain", "data-aware", "data-aware", "data-aware", "copy", "plane",
+    ]
     for (line, kind) in zip(lines.dropFirst(), kinds) {
       // Among more than there are is everything.
       #expect(line.hasPrefix("  \(kind)") && line.hasSuffix("1.0/1.0/1.0"), "\(line)")
     }
     // Eight states' 64 best of 1100: chance finds a quarter of them among 256.
     func recall(_ line: String) -> Double { Double(line.split(separator: "/")[2].prefix { $0 != "," }) ?? 0 }
-    #expect(recall(lines[1]) < recall(lines[5]) && recall(lines[8]) > 0.99, "\(lines)")
+    #expect(
+      recall(lines[1]) < recall(lines[5]) && recall(lines[8]) > 0.99 && recall(lines[9]) > 0.99, "\(lines)")
   }
 
   /// The closed form against rows that are dealt out at random.

@@ -1,8 +1,8 @@
 import GraphIR
 import Kernels
 import Operators
-import TestSupport
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Passes
@@ -32,7 +32,9 @@ import Testing
     }
     let logits = try builder("lm_head", x, rows, attributes: attributes)
     builder.graph.outputs = [("logits", logits), ("present", present)]
-    if reader { builder.graph.outputs.append(("best", try builder("arg_max", logits, attributes: ["axis": .int(2)]))) }
+    if reader {
+      builder.graph.outputs.append(("best", try builder("arg_max", logits, attributes: ["axis": .int(2)])))
+    }
     return Module(functions: [Module.Function("main", builder.graph)], constants: builder.constants)
   }
 
@@ -43,7 +45,9 @@ import Testing
     var rows: [Float] = []
     for _ in 0..<512 {
       let strengths = (0..<8).map { _ in Float.random(in: -2...2, using: &random) }
-      for column in 0..<width { rows.append((0..<8).reduce(0) { $0 + strengths[$1] * directions[$1 * width + column] }) }
+      for column in 0..<width {
+        rows.append((0..<8).reduce(0) { $0 + strengths[$1] * directions[$1 * width + column] })
+      }
     }
     return HiddenStates(Tensor(f32: rows, [512, width]), fittedCount: 448, origin: "a test")
   }
@@ -59,10 +63,15 @@ import Testing
     let record = try Self.run(&module, HireSoftmax(options, states: Self.states(), threadCount: 2))
     #expect(record.misses.isEmpty, "\(record.misses)")
     #expect(record.budget?.measured.contains("top 1") == true)
-    #expect(module.functions.map(\.name) == ["main", "decode", "block", "prefill", "decode_hire", "block_hire", "head"])
+    #expect(
+      module.functions.map(\.name) == [
+        "main", "decode", "block", "prefill", "decode_hire", "block_hire", "head",
+      ])
     let sparse = try #require(module.functions.first { $0.name == "decode_hire" })
     #expect(
-      sparse.graph.outputs.map(\.name) == ["present", "candidate_logits", "candidate_ids", "log_normalizer", "hidden"])
+      sparse.graph.outputs.map(\.name) == [
+        "present", "candidate_logits", "candidate_ids", "log_normalizer", "hidden",
+      ])
     let head = try #require(module.functions.first { $0.name == "head" })
     #expect(head.graph.inputs.map { head.graph[$0].name } == ["hidden"] && head.bounds.values.contains(16))
 
@@ -91,32 +100,46 @@ import Testing
   @Test func boundsListWhatReachesAThreshold() throws {
     var module = try Self.decoder(softcap: 30, format: "q8b32")
     var options = HireSoftmax.Options()
-    (options.k, options.recall, options.certifies) = (8, 0.95, true)
+    (options.k, options.recall, options.bounds) = (8, 0.95, .required)
     let record = try Self.run(&module, HireSoftmax(options, states: Self.states(), threadCount: 2))
     #expect(record.misses.isEmpty, "\(record.misses)")
-    #expect(record.notes.contains { $0.hasPrefix("HiRE bounds: a copy of the head in q") }, "\(record.notes)")
+    #expect(
+      record.notes.contains { $0.hasPrefix("HiRE bounds: the high nibbles of the head in q8n32, ") },
+      "\(record.notes)")
     #expect(
       module.functions.map(\.name) == [
-        "main", "decode", "block", "prefill", "decode_hire", "certify", "certify_shifted", "block_hire", "head",
+        "main", "decode", "block", "prefill", "decode_hire", "block_hire", "head", "certify",
+        "certify_shifted",
       ])
     func function(_ name: String) throws -> Module.Function {
       try #require(module.functions.first { $0.name == name })
     }
     let interpreter = Interpreter(module)
     let states = Self.states().rows
-    let hidden = Tensor(f32: Array(states.array(of: Float.self).suffix(Self.width)), [1, 1, Self.width])
-    let logits = try #require(try interpreter.run(function("head"), inputs: ["hidden": hidden])["logits"]).doubles
-    let shift = Tensor(f32: (0..<8192).map { Float($0 % 7) / 4 }, [1, 1, 8192])
-    for (name, shifts) in [("certify", [Double](repeating: 0, count: 8192)), ("certify_shifted", shift.doubles)] {
+    let (rows, vocabulary) = (2, 8192)
+    let last = Array(states.array(of: Float.self).suffix(rows * Self.width))
+    let hidden = Tensor(f32: last, [1, rows, Self.width])
+    let logits = try #require(try interpreter.run(function("head"), inputs: ["hidden": hidden])["logits"])
+      .doubles
+    let shift = Tensor(f32: (0..<rows * vocabulary).map { Float($0 % 7) / 4 }, [1, rows, vocabulary])
+    for (name, shifts) in [("certify", logits.map { _ in 0 }), ("certify_shifted", shift.doubles)] {
       let raised = zip(logits, shifts).map { $0 + $1 }
-      let threshold = raised.sorted(by: >)[2]
-      var inputs = ["hidden": hidden, "threshold": Tensor(f32: [Float(threshold).nextDown], [1, 1])]
+      let thresholds = (0..<rows).map { raised[($0 * vocabulary)..<(($0 + 1) * vocabulary)].sorted(by: >)[2] }
+      var inputs = [
+        "hidden": hidden, "threshold": Tensor(f32: thresholds.map { Float($0).nextDown }, [1, rows]),
+      ]
       if name == "certify_shifted" { inputs["shift"] = shift }
       let found = try interpreter.run(function(name), inputs: inputs)
-      let ids = try #require(found["survivor_ids"]).integers.filter { $0 >= 0 }
-      #expect(Set(raised.indices.filter { raised[$0] >= threshold }).isSubset(of: ids))
-      #expect(ids.count == found["survivor_count"]?.integers[0])
-      for (id, logit) in zip(ids, try #require(found["survivor_logits"]).doubles) { #expect(logit == logits[id]) }
+      let (ids, values) = (
+        try #require(found["survivor_ids"]).integers, try #require(found["survivor_logits"]).doubles
+      )
+      for row in 0..<rows {
+        let places = (row * ids.count / rows..<(row + 1) * ids.count / rows).filter { ids[$0] >= 0 }
+        let listed = places.map { row * vocabulary + ids[$0] }
+        let reached = (row * vocabulary..<(row + 1) * vocabulary).filter { raised[$0] >= thresholds[row] }
+        #expect(Set(reached).isSubset(of: listed) && listed.count == found["survivor_count"]?.integers[row])
+        for (place, index) in zip(places, listed) { #expect(values[place] == logits[index]) }
+      }
     }
   }
 
@@ -124,9 +147,10 @@ import Testing
   @Test func headsOfTheSmallestFormatHaveNoBounds() throws {
     var module = try Self.decoder(format: "q4b32")
     var options = HireSoftmax.Options()
-    (options.k, options.recall, options.certifies) = (8, 0.95, true)
+    (options.k, options.recall, options.bounds) = (8, 0.95, .required)
     let record = try Self.run(&module, HireSoftmax(options, states: Self.states(), threadCount: 2))
-    #expect(record.misses.first?.reason == "no format is smaller than 'q4b32', which bounds are to be read from")
+    #expect(
+      record.misses.first?.reason == "no format is smaller than 'q4b32', which bounds are to be read from")
     #expect(!module.functions.contains { $0.name == "certify" || $0.name == "decode_hire" })
   }
 

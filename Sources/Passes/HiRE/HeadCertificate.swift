@@ -3,18 +3,33 @@ import Kernels
 import Operators
 import Tensors
 
-/// Bounds of all logits of a head, from a copy of it in the format with the least cost (see `certify_rows`).
-///
-/// The copy is a matrix of its own, not a plane of bits of the head: products read rows that are contiguous,
-/// scales included, and a plane would leave gaps of the other one between them.
+/// Bounds of all logits of a head, from the source with the least cost (see `certify_rows`): a copy of it in a
+/// smaller format, or, for heads of 8 bits, their own high nibbles, when the head is stored in nested planes.
 ///
 /// The cost of a token is that of reading the copy, of the rows that bounds leave on held-out states, and of
 /// the whole head where these are too many: the mean over drawing the likeliest token and over drawing from
 /// the top k.
 struct HeadCertificate {
+  /// What bounds are read from.
+  enum Source: Equatable {
+    /// A matrix of its own in a smaller format.
+    case copy(BlockFormat)
+    /// The first plane of the head, stored in a format that has one.
+    case plane(of: BlockFormat)
+
+    /// What is read.
+    var format: BlockFormat {
+      switch self {
+      case .copy(let format): format
+      case .plane(let format): format.firstPlane!
+      }
+    }
+  }
+
   struct Trial {
-    let format: BlockFormat
-    let bytes: Int
+    let source: Source
+    /// Read by a token, and added to the plan.
+    let bytes: Int, addedBytes: Int
     /// Mean of a token.
     let nanoseconds: Double
     /// Rows that reach the largest logit, and the k-th largest, by bound: of every state, ascending.
@@ -38,43 +53,56 @@ struct HeadCertificate {
 
   /// - Parameters:
   ///   - head: the attributes of `lm_head`.
-  ///   - packed: its weights as it reads them.
-  ///   - ranks: those of the held-out states.
-  /// - Throws: ``Miss`` when no format is smaller than the head's.
+  ///   - numbers: its weights, f32 [V, K], and the format in which it reads them.
+  /// - Throws: ``Miss`` when there is nothing smaller than the head to read bounds from.
   static func cheapest(
-    _ head: Attributes, _ packed: Tensor, _ format: BlockFormat, bias: Tensor?, k: Int, states: HiddenStates,
-    cost: HeadCost, pool: ThreadPool
+    _ head: Attributes, _ numbers: Tensor, _ format: BlockFormat, bias: Tensor?, k: Int,
+    states: HiddenStates, cost: HeadCost, pool: ThreadPool
   ) throws(Miss) -> (chosen: HeadCertificate, trials: [Trial]) {
     let judged = states.heldOut(judgedCount)
     let (metric, boundMetric) = try Self.metric(states, pool)
-    let weights = WeightMatrix(format, packed.base, rows: cost.vocabulary, columns: cost.width)
     var (best, trials): (HeadCertificate?, [Trial]) = (nil, [])
-    let smaller = try formats(below: format)
+    var packed: [BlockFormat: Tensor] = [:]
+    let sources = try sources(for: format)
     do throws(KernelError) {
-      let thresholds = try Self.thresholds(head, packed, bias, judged, k, pool)
-      for format in smaller {
-        let tensors = RowBoundTensors(weights, in: format, metric: boundMetric, pool: pool)
+      var reached: (top: [Float], k: [Float])?
+      for source in sources {
+        // The planes of another format hold the numbers of this one, so logits have the same bits.
+        let stored = if case .plane(let nested) = source { nested } else { format }
+        let rows = packed[stored] ?? HireMeasurement.packed(numbers, stored, pool)
+        packed[stored] = rows
+        var attributes = head
+        attributes["last_only"] = nil
+        if stored != .f32 { attributes["weight_format"] = .string(stored.rawValue) }
+        if reached == nil { reached = try Self.thresholds(attributes, rows, bias, judged, k, pool) }
         let certificate = try HeadCertificate(
-          head, packed, format, tensors, metric, bias, judged, thresholds, cost, pool)
+          source, attributes, rows,
+          RowBoundTensors(
+            WeightMatrix(stored, rows.base, rows: cost.vocabulary, columns: cost.width),
+            in: source == .plane(of: stored) ? nil : source.format, metric: boundMetric, pool: pool),
+          metric, bias, judged, reached!,
+          HeadCost(vocabulary: cost.vocabulary, width: cost.width, format: stored), pool)
         trials.append(certificate.trial)
         if certificate.trial.nanoseconds < best?.trial.nanoseconds ?? .infinity { best = certificate }
       }
     } catch {
       throw Miss("bounds cannot be measured: \(error.message)")
     }
-    return withExtendedLifetime(packed) { (best!, trials) }
+    return (best!, trials)
   }
 
+  /// The format in which the head must be stored, where that matters.
+  var headFormat: BlockFormat? { if case .plane(let format) = trial.source { format } else { nil } }
+
   private init(
-    _ head: Attributes, _ packed: Tensor, _ format: BlockFormat, _ tensors: RowBoundTensors, _ metric: Tensor,
+    _ source: Source, _ head: Attributes, _ packed: Tensor, _ tensors: RowBoundTensors, _ metric: Tensor,
     _ bias: Tensor?, _ states: Tensor, _ thresholds: (top: [Float], k: [Float]), _ cost: HeadCost,
     _ pool: ThreadPool
   ) throws(KernelError) {
     let capacity = min(cost.vocabulary, max(256, cost.vocabulary / 16))
     (self.tensors, self.metric, self.capacity) = (tensors, metric, capacity)
     var attributes = head
-    attributes["last_only"] = nil
-    attributes["bound_format"] = .string(format.rawValue)
+    if case .copy(let format) = source { attributes["bound_format"] = .string(format.rawValue) }
     attributes["capacity"] = .int(capacity)
     self.attributes = attributes
     func counts(_ thresholds: [Float]) throws(KernelError) -> [Int] {
@@ -91,24 +119,28 @@ struct HeadCertificate {
       return counts
     }
     let (topCounts, kCounts) = (try counts(thresholds.top), try counts(thresholds.k))
-    let bytes = tensors.weight.byteCount + tensors.error.byteCount + metric.byteCount
+    let beside = tensors.error.byteCount + metric.byteCount
+    let bytes = cost.vocabulary * source.format.rowBytes(cost.width) + beside
     let all = topCounts + kCounts
     let sum = all.reduce(0.0) { $0 + cost.certified(bytes: bytes, rows: $1, capacity: capacity) }
     trial = Trial(
-      format: format, bytes: bytes, nanoseconds: sum / Double(max(1, all.count)),
-      topCounts: topCounts.sorted(),
-      kCounts: kCounts.sorted(), overflow: Double(all.count { $0 > capacity }) / Double(max(1, all.count)))
+      source: source, bytes: bytes, addedBytes: beside + (tensors.weight?.byteCount ?? 0),
+      nanoseconds: sum / Double(max(1, all.count)), topCounts: topCounts.sorted(), kCounts: kCounts.sorted(),
+      overflow: Double(all.count { $0 > capacity }) / Double(max(1, all.count)))
   }
 
-  /// The formats that bounds can be read from.
+  /// What bounds of a head in a format can be read from.
   ///
-  /// - Throws: ``Miss`` when there is none.
-  static func formats(below format: BlockFormat) throws(Miss) -> [BlockFormat] {
-    let smaller = [BlockFormat.q4b32, .q5b32, .q6b16, .q8b32].filter { $0.bitsPerWeight < format.bitsPerWeight }
+  /// - Throws: ``Miss`` when there is nothing.
+  static func sources(for format: BlockFormat) throws(Miss) -> [Source] {
+    let smaller = [BlockFormat.q4b32, .q5b32, .q6b16, .q8b32].filter {
+      $0.bitsPerWeight < format.bitsPerWeight
+    }
     guard !smaller.isEmpty else {
       throw Miss("no format is smaller than '\(format)', which bounds are to be read from")
     }
-    return smaller
+    let planes: [Source] = [.q8b32, .q8n32].contains(format) ? [.plane(of: .q8n32)] : []
+    return planes + smaller.map(Source.copy)
   }
 
   // MARK: Measuring
@@ -117,10 +149,8 @@ struct HeadCertificate {
   private static func thresholds(
     _ head: Attributes, _ packed: Tensor, _ bias: Tensor?, _ states: Tensor, _ k: Int, _ pool: ThreadPool
   ) throws(KernelError) -> (top: [Float], k: [Float]) {
-    var attributes = head
-    attributes["last_only"] = nil
     var (top, kth): ([Float], [Float]) = ([], [])
-    try run("lm_head", attributes, states, pool, results: [true]) { x, _ in
+    try run("lm_head", head, states, pool, results: [true]) { x, _ in
       [x, packed, bias]
     } use: {
       (logits: Tensor) throws(KernelError) in

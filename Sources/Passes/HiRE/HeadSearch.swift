@@ -37,10 +37,16 @@ struct HeadSearch {
 
   /// For each pair of stages the cheapest form that meets the target, cheapest first; and the best recall of
   /// all.
-  func options(_ ranks: PredictorRanks, progress: (Double) -> Void) -> (options: [Option], best: Option?) {
+  ///
+  /// - Parameter plane: the ranks by the head's first plane, for forms that read it.
+  func options(
+    _ ranks: PredictorRanks, plane: [Int32]? = nil, progress: (Double) -> Void
+  ) -> (options: [Option], best: Option?) {
     let scans = Self.scans.filter { $0.rank < cost.width }
     let rows = Self.rows.filter { $0.rank < cost.width }
-    var tables: [PredictorTrial: [Int32]] = [:]
+    let whole = PredictorTrial(rank: cost.width, coding: .plane)
+    var tables = [whole: plane].compactMapValues { $0 }
+    let planes = Array(tables.keys)
     for (index, trial) in (scans + rows).enumerated() {
       tables[trial] = ranks.ranks(trial)
       progress(Double(index + 1) / Double(scans.count + rows.count))
@@ -51,8 +57,8 @@ struct HeadSearch {
       })
     var options: [Option] = []
     var best: Option?
-    for scan in scans {
-      for second in [nil] + rows.filter({ $0.rank > scan.rank }).map(Optional.some) {
+    for scan in scans + planes {
+      for second in [nil] + (rows + planes).filter({ $0.rank > scan.rank }).map(Optional.some) {
         var cheapest: Option?
         for form in forms(scan, second) {
           let nanoseconds = cost(form)

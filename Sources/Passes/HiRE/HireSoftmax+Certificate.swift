@@ -1,31 +1,35 @@
 import GraphIR
 import Kernels
+import Operators
 import Tensors
 
-/// What `--exact certified` adds.
+/// Bounds that prove tokens, by themselves or in the place of the dense head.
 extension HireSoftmax {
-  /// Bounds in the format that costs least.
+  /// Bounds from what costs least, nil where they are not wanted.
   func certify(
     _ site: HeadSite, _ head: Node, _ weights: Tensor, _ format: BlockFormat, _ bias: Tensor?,
     _ states: HiddenStates,
     _ cost: HeadCost, _ pool: ThreadPool, _ context: inout PassContext
-  ) throws(Miss) -> HeadCertificate {
-    let packed = HireMeasurement.packed(weights, format, pool)
+  ) throws(Miss) -> HeadCertificate? {
+    if options.bounds == .none { return nil }
+    if options.bounds == .cheaper, (try? HeadCertificate.sources(for: format)) == nil { return nil }
     let (chosen, trials) = try HeadCertificate.cheapest(
-      head.attributes, packed, format, bias: bias, k: options.k, states: states, cost: cost, pool: pool)
+      head.attributes, weights, format, bias: bias, k: options.k, states: states, cost: cost, pool: pool)
     func line(_ trial: HeadCertificate.Trial) -> String {
-      "\(trial.format): \(Self.megabytes(trial.bytes)), \(Int(trial.nanoseconds / 1000)) us, rows that may reach the"
-        + " largest logit \(Self.spread(trial.topCounts)), the one of rank \(options.k) \(Self.spread(trial.kCounts)),"
+      "\(trial.source): \(Self.megabytes(trial.bytes)), \(Self.megabytes(trial.addedBytes)) more in the plan,"
+        + " \(Int(trial.nanoseconds / 1000)) us, rows that may reach the largest logit"
+        + " \(Self.spread(trial.topCounts)), the one of rank \(options.k) \(Self.spread(trial.kCounts)),"
         + " too many in \(Self.percent(trial.overflow))"
     }
     context.explain(
-      ["bounds from a copy of the head (dense: \(Int(cost.dense / 1000)) us by the cost model)"]
+      ["what bounds are read from (dense head: \(Int(cost.dense / 1000)) us by the cost model)"]
         + trials.map { "  " + line($0) })
     let trial = chosen.trial
+    if options.bounds == .cheaper, trial.nanoseconds >= cost.dense { return nil }
     context.note(
-      "HiRE bounds: a copy of the head in \(trial.format), \(Self.megabytes(trial.bytes)); of the rows that it leaves"
-        + " for the largest logit the median is \(Self.median(trial.topCounts)), for that of rank \(options.k)"
-        + " \(Self.median(trial.kCounts))"
+      "HiRE bounds: \(trial.source), \(Self.megabytes(trial.bytes)), \(Self.megabytes(trial.addedBytes)) more in"
+        + " the plan; of the rows that it leaves for the largest logit the median is"
+        + " \(Self.median(trial.topCounts)), for that of rank \(options.k) \(Self.median(trial.kCounts))"
         + (trial.nanoseconds < cost.dense ? "" : "; by the cost model slower than the dense head"))
     return chosen
   }
@@ -38,10 +42,10 @@ extension HireSoftmax {
     "\(median(ascending)) (p95 \(ascending.isEmpty ? 0 : ascending[ascending.count * 95 / 100]))"
   }
 
-  /// A function that lists what bounds leave of a hidden state.
+  /// A function that lists what bounds leave of hidden states.
   ///
   /// - Parameters:
-  ///   - function: one for one token.
+  ///   - function: one for as many tokens.
   ///   - attributes: those of `certify_rows`, whose constants the module has.
   static func certifier(
     _ function: Module.Function, _ logits: String, _ attributes: Attributes, isShifted: Bool,
@@ -76,15 +80,48 @@ extension HireSoftmax {
     graph.outputs = zip(names, results).map { ($0, $1!) }
     graph.removeDeadNodes()
     for input in graph.inputs where !inputs.contains(input) { graph.removeInput(input) }
-    return Module.Function(isShifted ? "certify_shifted" : "certify", graph, bounds: [:])
+    let symbols = Set(type.shape.flatMap(\.symbols))
+    return Module.Function(
+      isShifted ? "certify_shifted" : "certify", graph,
+      bounds: function.bounds.filter { symbols.contains($0.key) })
   }
 }
 
 extension HeadCertificate {
   var constants: [String: Tensor] {
-    [
+    let constants = [
       "hire.bound": tensors.weight, "hire.bound_error": tensors.error, "hire.bound_slack": tensors.slack,
       "hire.metric": metric,
     ]
+    return constants.compactMapValues { $0 }
+  }
+}
+
+extension HeadCertificate.Source: CustomStringConvertible {
+  var description: String {
+    switch self {
+    case .copy(let format): "a copy of the head in \(format)"
+    case .plane(let format): "the high nibbles of the head in \(format)"
+    }
+  }
+}
+
+extension Module {
+  /// Stores the head of a decoder in another format of the same numbers, and whatever else reads its matrix with it.
+  mutating func storeHead(_ logits: String, in format: BlockFormat) {
+    for index in functions.indices {
+      var graph = functions[index].graph
+      guard let site = try? HeadSite(graph, logits: logits), let pack = graph.producer(of: site.weight),
+        graph[pack].operation == "pack_blocks"
+      else { continue }
+      graph[pack].attributes["format"] = .string(format.rawValue)
+      for id in graph.users(of: site.weight) {
+        for (operand, attribute) in OperatorSet.weightFormats(of: graph[id].operation)
+        where operand < graph[id].operands.count && graph[id].operands[operand] == site.weight {
+          graph[id].attributes[attribute] = .string(format.rawValue)
+        }
+      }
+      functions[index].graph = graph
+    }
   }
 }

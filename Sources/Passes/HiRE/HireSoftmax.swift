@@ -17,10 +17,13 @@ import Tensors
 ///     @block_hire:   the same for up to 16 tokens
 ///     @head:         %logits = lm_head(%hidden, @w), the dense head alone
 ///
-/// Asked to, it adds functions that list what bounds of all logits leave, for proofs (``HeadCertificate``):
+/// Asked to, it adds functions that list what bounds of all logits leave of up to 16 tokens, for proofs
+/// (``HeadCertificate``):
 ///
 ///     @certify:           %survivor_logits, %survivor_ids, %survivor_count = certify_rows(%hidden, %threshold, %w, ...)
 ///     @certify_shifted:   the same with a %shift of every token
+///
+/// and, where bounds are read from the high nibbles of a head of 8 bits, stores it in nested planes in all functions.
 ///
 /// Stages, ranks, bits and quotas are searched for the least cost that meets the recall on hidden states that were held
 /// out; the basis is fitted to the others (see ``HeadBasis``). Where the least cost is not below that of the dense head,
@@ -33,10 +36,17 @@ public struct HireSoftmax: CalibratedPass {
     public var recall = 0.999
     /// Whether the details tell what other kinds of predictors would find (``PredictorComparison``).
     public var comparesPredictors = false
-    /// Whether bounds are added that prove candidates right, from a smaller copy of the head.
-    public var certifies = false
+    /// Whether bounds are added that prove candidates right.
+    public var bounds = Bounds.none
 
     public init() {}
+  }
+
+  public enum Bounds: Sendable, Equatable {
+    case none
+    /// Where they cost less than the dense head.
+    case cheaper
+    case required
   }
 
   public let name = "hire-softmax"
@@ -94,7 +104,7 @@ public struct HireSoftmax: CalibratedPass {
     guard let states else { throw Miss("there are no hidden states to find a predictor with") }
     let numbers = WeightNumbers(graph: graph, constants: constants, operators: context.operators)
     let (weights, format) = try numbers.matrix(site.weight)
-    if options.certifies { _ = try HeadCertificate.formats(below: format) }
+    if options.bounds == .required { _ = try HeadCertificate.sources(for: format) }
     let (vocabulary, width) = (weights.shape[0], weights.shape[1])
     guard states.width == width else {
       throw Miss("hidden states have \(states.width) numbers, the head reads \(width)")
@@ -110,8 +120,10 @@ public struct HireSoftmax: CalibratedPass {
           .table())
     }
     let ranks = PredictorRanks(judged, weights, bias: bias, k: options.k, basis: basis, pool: pool)
-    let cost = HeadCost(vocabulary: vocabulary, width: width, rowBytes: format.rowBytes(width))
-    let (found, best) = HeadSearch(cost: cost, target: options.recall).options(ranks) { _ in }
+    let cost = HeadCost(vocabulary: vocabulary, width: width, format: format)
+    let plane = options.comparesPredictors ? FormComparison.ranks(judged, weights, bias, ranks.k, pool) : nil
+    let (all, best) = HeadSearch(cost: cost, target: options.recall).options(ranks, plane: plane) { _ in }
+    let found = all.filter { !$0.form.readsPlane }
     context.explain(Self.table(found, cost, options))
     guard let cheapest = found.first else {
       let text = best.map { "the best reaches \(Self.percent($0.recall)) +- \(Self.percent($0.interval))" }
@@ -141,8 +153,17 @@ public struct HireSoftmax: CalibratedPass {
       wanted: "recall of the top \(options.k) >= \(options.recall)",
       measured: "\(Self.rounded(measured.recall.mean)) +- \(Self.rounded(recallInterval)), top 1"
         + " \(Self.rounded(measured.topRecall.mean)), KL \(Self.rounded(measured.divergence))")
-    let certificate =
-      try options.certifies ? certify(site, head, weights, format, bias, states, cost, pool, &context) : nil
+    if options.comparesPredictors {
+      let others = [
+        all.first { $0.form.scan.coding == .plane }, all.first { $0.form.rows?.coding == .plane },
+      ]
+      context.explain(
+        try FormComparison(
+          predictor, Self.attributes(cheapest.form, head.attributes), basis, weights: weights, bias: bias,
+          judged, ranks, pool
+        ).table(cheapest, others.compactMap { $0 }))
+    }
+    let certificate = try certify(site, head, weights, format, bias, states, cost, pool, &context)
     return Choice(form: cheapest.form, predictor: predictor, measured: measured, certificate: certificate)
   }
 
@@ -176,7 +197,7 @@ public struct HireSoftmax: CalibratedPass {
 
   // MARK: Rewriting
 
-  private static func attributes(_ form: HireForm, _ head: Attributes) -> Attributes {
+  static func attributes(_ form: HireForm, _ head: Attributes) -> Attributes {
     guard case .scan(let bits) = form.scan.coding else { preconditionFailure("the first stage is a scan") }
     var attributes = head
     attributes["scan_rank"] = .int(form.scan.rank)
@@ -201,6 +222,7 @@ public struct HireSoftmax: CalibratedPass {
     if let certificate = choice.certificate {
       for (name, tensor) in certificate.constants { module.constants[name] = tensor }
     }
+    if let format = choice.certificate?.headFormat { module.storeHead(site.logits, in: format) }
     let attributes = Self.attributes(choice.form, module.main.graph[site.node].attributes)
       .with(choice.measured.tail)
     for name in ["decode", "block"] {
@@ -209,12 +231,14 @@ public struct HireSoftmax: CalibratedPass {
       }
       do {
         module.functions.append(try sparse(function, site.logits, attributes, module, context))
-        if name == "block" { module.functions.append(try head(function, site.logits, module, context)) }
-        if name == "decode", let certificate = choice.certificate {
+        guard name == "block" else { continue }
+        module.functions.append(try head(function, site.logits, module, context))
+        if let certificate = choice.certificate {
           for isShifted in [false, true] {
             module.functions.append(
               try Self.certifier(
-                function, site.logits, certificate.attributes, isShifted: isShifted, module, context.operators,
+                function, site.logits, certificate.attributes, isShifted: isShifted, module,
+                context.operators,
                 context.symbols))
           }
         }

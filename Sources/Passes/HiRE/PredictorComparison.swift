@@ -8,6 +8,7 @@ import Tensors
 ///     plain         singular vectors of the weights: the same basis for states that are alike in all directions
 ///     random        a random orthogonal matrix
 ///     copy          all coordinates as they are: the weights in four bits (HiRE-Q)
+///     plane         the same without memory of its own: the high nibbles of weights in 8 bits
 struct PredictorComparison {
   /// The weights, f32 [V, K], with their bias.
   let weights: Tensor, bias: Tensor?
@@ -35,7 +36,9 @@ struct PredictorComparison {
       of: "plain SVD", try HeadBasis(covariance: Self.unit(width), weights: weights, pool: pool), blocks)
     lines += rows(of: "data-aware low rank", fitted, blocks + scans)
     let copy = PredictorTrial(rank: width, coding: .rows(.q4b32))
-    lines += rows(of: "copy of the head", HeadBasis(orthogonal: Self.unit(width), width: width), [copy])
+    let unit = HeadBasis(orthogonal: Self.unit(width), width: width)
+    lines += rows(of: "copy of the head", unit, [copy])
+    lines += rows(of: "plane of the head", unit, [PredictorTrial(rank: width, coding: .plane)])
     return lines
   }
 
@@ -62,7 +65,7 @@ struct PredictorComparison {
     numbers.map { "\($0)" }.joined(separator: "/")
   }
 
-  private static func unit(_ n: Int) -> [Double] { (0..<(n * n)).map { $0 / n == $0 % n ? 1 : 0 } }
+  static func unit(_ n: Int) -> [Double] { (0..<(n * n)).map { $0 / n == $0 % n ? 1 : 0 } }
 
   /// Eigenvectors of a symmetric matrix of random numbers, which have no preferred direction.
   private static func random(_ n: Int) throws(Miss) -> HeadBasis {
@@ -88,6 +91,7 @@ extension PredictorTrial: CustomStringConvertible {
     switch coding {
     case .scan(let bits): "rank \(rank) of \(bits) bits"
     case .rows(let format): "rank \(rank) of \(format)"
+    case .plane: "high nibbles of q8n32"
     }
   }
 }

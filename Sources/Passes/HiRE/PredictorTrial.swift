@@ -7,19 +7,36 @@ struct PredictorTrial: Hashable {
     case scan(bits: Int)
     /// Rows in blocks, to be picked.
     case rows(BlockFormat)
+    /// The first plane of the head in nested planes, all coordinates as they are: no rows of its own.
+    case plane
   }
 
   let rank: Int
   let coding: Coding
 
   /// Coordinates among the first that are mixed evenly (see ``HeadBasis/projection(count:rotated:)``).
-  var rotated: Int { if case .scan = coding { rank } else { min(rank, 64) } }
+  var rotated: Int {
+    switch coding {
+    case .scan: rank
+    case .rows: min(rank, 64)
+    case .plane: 0
+    }
+  }
+
+  /// How rows are stored; nil for codes that are scanned.
+  var format: BlockFormat? {
+    switch coding {
+    case .scan: nil
+    case .rows(let format): format
+    case .plane: .q4n32
+    }
+  }
 
   /// Bytes of one row.
   var rowBytes: Int {
     switch coding {
     case .scan(let bits): rank * bits / 8 + 2
-    case .rows(let format): format.rowBytes(rank)
+    case .rows, .plane: format!.rowBytes(rank)
     }
   }
 
@@ -34,7 +51,8 @@ struct PredictorTrial: Hashable {
         panels.encode(matrix, rows: rows, stride: rank, into: bytes.baseAddress!)
         for row in 0..<rows { panels.decode(bytes.baseAddress!, row: row, into: matrix + row * rank) }
       }
-    case .rows(let format):
+    case .rows, .plane:
+      let format = format!
       withUnsafeTemporaryAllocation(byteCount: format.rowBytes(rank), alignment: TensorStorage.alignment) {
         for row in 0..<rows {
           format.encode(matrix + row * rank, columns: rank, into: $0.baseAddress!)

@@ -100,7 +100,7 @@ extension ConversionCard {
     return Self.joined(
       facts.recognized ? "recognized" : "not recognized",
       facts.candidates.map { "HiRE with \($0) candidates, dense where asked for" },
-      facts.bounds.map { "certified by bounds from a copy in \($0)" }, facts.tied ? "tied to the embedding" : nil,
+      facts.bounds.map { "certified by bounds in \($0)" }, facts.tied ? "tied to the embedding" : nil,
       facts.softcap != 0 ? "softcap \(facts.softcap)" : nil,
       facts.lastOnly ? "last position of a prompt only" : "every position of a prompt")
   }

@@ -111,11 +111,14 @@ public struct HeadFacts: Sendable, Encodable {
   public let lastOnly: Bool
   /// Logits of a token that decoding computes with a predictor; nil without one.
   public let candidates: Int?
-  /// The format of the copy of the matrix that proves them right; nil without one.
+  /// The format of the copy of the matrix that proves them right, or of its own first plane; nil without one.
   public let bounds: String?
 
   init(_ function: Function, prefill: Function?, certify: Function?) {
-    bounds = certify?.steps.first { $0.kernel == "certify_rows" }?.attributes.string("bound_format", default: "")
+    bounds = certify?.steps.first { $0.kernel == "certify_rows" }.map { step in
+      let plane = BlockFormat(rawValue: step.attributes.string("weight_format", default: ""))?.firstPlane
+      return step.attributes.string("bound_format", default: plane?.rawValue ?? "")
+    }
     let step = function.steps.first { ["lm_head", "hire_lm_head"].contains($0.kernel) }
     candidates = step.flatMap { step in
       step.kernel == "hire_lm_head" ? function.type(of: Int(step.results[0])).shape.last?.constant : nil

@@ -106,8 +106,8 @@ struct Convert: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "What holds of text by a HiRE head: deferred and certified make it what all logits give; certified keeps a"
-        + " smaller copy of the head in the plan for that.", valueName: "class"))
+      "What holds of text by a HiRE head: deferred and certified make it what all logits give; both may keep"
+        + " a smaller copy of the head in the plan for that.", valueName: "class"))
   var exact = ConversionOptions.Exactness.none
 
   @Option(
