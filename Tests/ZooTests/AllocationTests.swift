@@ -1,11 +1,12 @@
 import AllocationCounter
 import Compiler
 import Foundation
-import Generation
 import Kernels
 import Synchronization
 import Testing
 import Tokenization
+
+@testable import Generation
 
 /// Decoding takes no memory: after the first few tokens neither the calling thread nor a worker allocates.
 @Suite(.serialized, .enabled(if: ac_is_available())) struct AllocationTests {
@@ -86,6 +87,48 @@ import Tokenization
       }
       #expect(count == 0, "\(options)")
     }
+  }
+
+  /// The decode loop of a HiRE head: candidates of a predictor, verified by the dense head or bounds, or certified.
+  @Test(
+    arguments: [1, 2],
+    [
+      ("none", false, false), ("deferred", false, false), ("deferred", true, true),
+      ("certified", true, false),
+      ("certified", true, true),
+    ])
+  func exactModesAllocateNothing(threads: Int, _ mode: (exactness: String, isBounded: Bool, isNested: Bool))
+    throws
+  {
+    let pool = ThreadPool(threadCount: threads)
+    let model = try #require(Zoo.runnable.first { $0.testDescription == "llama/genai32" }).path
+    let head = NoisyHead(
+      exactness: mode.exactness, isBounded: mode.isBounded, capacity: 400, isNested: mode.isNested,
+      isPredicted: true)
+    let context = 256
+    let file = try CompiledPlan(model, head, context: context).file
+    let decoder = try Generation.Decoder(file, pool: pool)
+    let vocabularyCount = try #require(decoder.denseHead).vocabularyCount
+    var (proved, replaced) = (0, 0)
+    for sampling in Self.sampling {
+      try decoder.reset(capacity: context)
+      try decoder.feed((0..<20).map { TokenID($0 + 3) }, .last)
+      let source = try HeadTokenSource(
+        decoder, Sampler(sampling, vocabularyCount: vocabularyCount), try HeadMode(file),
+        TokenGenerator.Options(), context: context, try decoder.logits())
+      var statistics = GenerationStatistics()
+      func decode(_ count: Int) throws {
+        for _ in 0..<count {
+          try source.advance(limit: 16, isCancelled: { false }, &statistics, onDrawn: { _ in })
+        }
+      }
+      try decode(4)
+      #expect(try allocations(pool) { try decode(8) } == 0, "\(sampling)")
+      proved += statistics.survivors.counts.reduce(0, +) - statistics.overflows
+      replaced += statistics.mismatches
+    }
+    #expect(!mode.isBounded || proved > 20, "bounds that never tell are no test")
+    #expect(mode.exactness != "deferred" || replaced > 0, "nor are candidates that are always right")
   }
 
   @Test func allocationsOfEveryThreadCount() throws {

@@ -35,8 +35,21 @@ import Tokenization
 
   @Test(arguments: cases)
   func tokensAreThoseOfDenseDecoding(_ model: String, deviation: Float, capacity: Int) throws {
-    let plan = try CompiledPlan(
-      model, NoisyHead(deviation: deviation, exactness: "certified", capacity: capacity))
+    try check(model, NoisyHead(deviation: deviation, exactness: "certified", capacity: capacity))
+  }
+
+  /// Bounds from the high nibbles of the head itself, with good candidates, bad ones, and none that can be told.
+  @Test(arguments: [(0, 400), (1000, 400), (1000, 3)] as [(Float, Int)])
+  func nestedPlanesProveTokens(deviation: Float, capacity: Int) throws {
+    for model in ["gemma3_text/optimum", "llama/genai32"] {
+      try check(
+        Self.path(model),
+        NoisyHead(deviation: deviation, exactness: "certified", capacity: capacity, isNested: true))
+    }
+  }
+
+  private func check(_ model: String, _ head: NoisyHead) throws {
+    let plan = try CompiledPlan(model, head)
     let pool = ThreadPool(threadCount: 2)
     let hire = try Generation.Decoder(plan.file, pool: pool)
     let dense = try Generation.Decoder(plan.file, pool: pool, head: .dense)
@@ -57,7 +70,7 @@ import Tokenization
       #expect(b.statistics.survivors == SurvivorCounts())
       certified += noted - statistics.overflows
     }
-    if capacity > 100 { #expect(certified > 59, "bounds that never tell are no test") }
+    if head.capacity > 100 { #expect(certified > 59, "bounds that never tell are no test") }
   }
 
   @Test func classesOfSurvivors() {

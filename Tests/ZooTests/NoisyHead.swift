@@ -23,8 +23,14 @@ struct NoisyHead {
   /// Added to the log normalizer.
   var normalizerError: Float = 0
   var exactness = "deferred"
+  /// Whether there are bounds where nothing is certified, too.
+  var isBounded = false
   /// Rows that bounds may leave.
   var capacity = 200
+  /// Whether the head is stored in nested planes, of which bounds read the first.
+  var isNested = false
+  /// Whether a predictor finds the candidates, as the compiler's do, in place of noise; its basis is fitted to nothing.
+  var isPredicted = false
 
   /// Adds the functions to a module with phases.
   func add(to module: inout Module) throws {
@@ -32,35 +38,36 @@ struct NoisyHead {
       guard let phase = module.functions.first(where: { $0.name == source }) else { throw Missing(source) }
       var function = phase
       function.name = name
-      try replaceLogits(of: &function, in: &module)
+      try isPredicted ? predictLogits(of: &function, in: &module) : replaceLogits(of: &function, in: &module)
       module.functions.append(function)
     }
     try addDenseHead(to: &module)
-    if exactness == "certified" { try addBounds(to: &module) }
+    if isBounded || exactness == "certified" { try addBounds(to: &module) }
   }
 
-  /// Bounds as the compiler makes them, from 5 bits and without a metric.
+  /// Bounds as the compiler makes them, from 5 bits or high nibbles, and without a metric.
   private func addBounds(to module: inout Module) throws {
-    guard let decode = module.functions.first(where: { $0.name == "decode" }) else { throw Missing("decode") }
-    let site = try HeadSite(decode.graph, logits: "logits")
+    guard let block = module.functions.first(where: { $0.name == "block" }) else { throw Missing("block") }
+    let site = try HeadSite(block.graph, logits: "logits")
     let (weights, _) = try WeightNumbers(
-      graph: decode.graph, constants: module.constants, operators: OperatorSet.standard
+      graph: block.graph, constants: module.constants, operators: OperatorSet.standard
     ).matrix(site.weight)
-    let (vocabulary, width) = (weights.shape[0], weights.shape[1])
+    let (vocabulary, width, pool) = (weights.shape[0], weights.shape[1], ThreadPool(threadCount: 2))
+    let stored = isNested ? HireMeasurement.packed(weights, .q8n32, pool) : weights
     let bounds = RowBoundTensors(
-      WeightMatrix(.f32, weights.base, rows: vocabulary, columns: width), in: .q5b32, metric: nil,
-      pool: ThreadPool(threadCount: 2))
+      WeightMatrix(isNested ? .q8n32 : .f32, stored.base, rows: vocabulary, columns: width),
+      in: isNested ? nil : .q5b32, metric: nil, pool: pool)
     module.constants["hire.bound"] = bounds.weight
     module.constants["hire.bound_error"] = bounds.error
     module.constants["hire.bound_slack"] = bounds.slack
-    var attributes = decode.graph[site.node].attributes
+    var attributes = block.graph[site.node].attributes
     attributes["last_only"] = nil
-    attributes["bound_format"] = .string("q5b32")
+    if !isNested { attributes["bound_format"] = .string("q5b32") }
     attributes["capacity"] = .int(capacity)
     for isShifted in [false, true] {
       module.functions.append(
         try HireSoftmax.certifier(
-          decode, "logits", attributes, isShifted: isShifted, module, OperatorSet.standard,
+          block, "logits", attributes, isShifted: isShifted, module, OperatorSet.standard,
           SymbolSource(unusedIn: module)))
     }
   }
@@ -112,6 +119,45 @@ struct NoisyHead {
     module.constants = builder.constants
   }
 
+  /// Candidates by the first coordinates of hidden states, in two stages.
+  private func predictLogits(of function: inout Module.Function, in module: inout Module) throws {
+    let site = try HeadSite(function.graph, logits: "logits")
+    let (weights, _) = try WeightNumbers(
+      graph: function.graph, constants: module.constants, operators: OperatorSet.standard
+    ).matrix(site.weight)
+    let width = weights.shape[1]
+    let unit = (0..<width * width).map { $0 / width == $0 % width ? 1.0 : 0 }
+    let form = HireForm(
+      scan: PredictorTrial(rank: 8, coding: .scan(bits: 4)),
+      rows: PredictorTrial(rank: 32, coding: .rows(.q8b32)),
+      shardRows: 64, survivors: 16, candidates: count)
+    let predictor = HirePredictor(
+      form, HeadBasis(orthogonal: unit, width: width), weights: weights, pool: ThreadPool(threadCount: 2))
+    var attributes = function.graph[site.node].attributes
+    for (name, value) in [
+      ("scan_rank", 8), ("scan_bits", 4), ("shard_rows", 64), ("survivors", 16), ("candidates", count),
+    ] { attributes[name] = .int(value) }
+    var builder = builder(function.graph, module)
+    builder.position = site.node
+    func constant(_ tensor: Tensor, _ name: String) -> ValueID {
+      builder.constant(tensor, name: "hire.\(name)")
+    }
+    let found = try builder.add(
+      "hire_lm_head",
+      [
+        site.hidden, site.weight, constant(predictor.projection, "projection"),
+        constant(predictor.scan, "scan"),
+        constant(predictor.rowIDs, "row_ids"), constant(predictor.rows!, "rows"), site.bias,
+      ], attributes, names: ["candidate_logits", "candidate_ids", "log_normalizer"])
+    let rest = builder.graph.outputs.filter { $0.name != "logits" }
+    builder.graph.outputs =
+      zip(["candidate_logits", "candidate_ids", "log_normalizer"], found).map { ($0, $1!) }
+      + [("hidden", site.hidden)] + rest
+    builder.graph.removeDeadNodes()
+    function.graph = builder.graph
+    module.constants = builder.constants
+  }
+
   private func addDenseHead(to module: inout Module) throws {
     guard let block = module.functions.first(where: { $0.name == "block" }) else { throw Missing("block") }
     let (logits, hidden) = try logits(block.graph)
@@ -137,12 +183,12 @@ struct NoisyHead {
 }
 
 extension CompiledPlan {
-  /// A model with a noisy head beside the dense one, in f32.
+  /// A model with a noisy head beside the dense one, in f32 or nested planes.
   ///
   /// - Parameter context: tokens that fit.
   convenience init(_ model: String, _ head: NoisyHead, context: Int = 512) throws {
     var options = ConversionOptions(model: model)
-    options.weights = .f32
+    options.weights = head.isNested ? .q8n : .f32
     options.maxContext = context
     var module = try Conversion(options).run().module
     try head.add(to: &module)

@@ -51,10 +51,13 @@ public final class DenseHead {
     count += 1
   }
 
+  /// The hidden states that are kept, `[1, count, width]`.
+  var kept: TensorView { TensorView(memory.base, .f32, Extents(1, count, width)) }
+
   /// Computes the logits of all hidden states that are kept. Allocates nothing.
   public func run() throws(GenerationError) {
     do throws(ExecutionError) {
-      try executor.bind(input, TensorView(memory.base, .f32, Extents(1, count, width)))
+      try executor.bind(input, kept)
       try executor.run()
     } catch {
       throw GenerationError(error)

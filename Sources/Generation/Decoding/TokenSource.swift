@@ -18,22 +18,23 @@ protocol TokenSource: AnyObject {
 }
 
 extension Sampler {
-  /// Draws a token from each row of logits, as long as they are the ones that were proposed.
+  /// Draws a token from each row, as long as they are the ones that were proposed.
   ///
-  /// Row `i` holds the logits behind the first `i` proposals, so it is valid only if these are what is drawn. With
+  /// Row `i` holds what is known behind the first `i` proposals, so it is valid only if these are what is drawn. With
   /// the noise of each position a function of the seed alone, the tokens are those of drawing one by one.
   ///
   /// - Parameters:
   ///   - proposed: the tokens of the first rows; a row behind them gives one more.
   ///   - start: the number of tokens before that which the first row belongs to.
   ///   - settled: gets every token that is drawn, also that in place of the first wrong proposal.
+  ///   - draw: gives the token of a row for a position.
   /// - Returns: how many proposals are right.
   func confirm(
     _ proposed: [TokenID], rows: Int, from start: Int, into settled: inout [TokenID],
-    logits: (Int) throws(GenerationError) -> UnsafeBufferPointer<Float>
+    draw: (_ row: Int, _ position: Int) throws(GenerationError) -> TokenID
   ) throws(GenerationError) -> Int {
     for row in 0..<rows {
-      let token = try next(try logits(row), position: start + row + 1)
+      let token = try draw(row, start + row + 1)
       observe(token)
       settled.append(token)
       if row == proposed.count || token != proposed[row] { return row }

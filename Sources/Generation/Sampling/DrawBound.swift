@@ -3,7 +3,7 @@
 ///     logit[v] + shift[v] >= threshold
 struct DrawBound {
   let threshold: Float
-  /// Of the whole vocabulary, in ``Sampler/shifts``; else no token has any.
+  /// Whether tokens have shifts; else all are 0.
   let isShifted: Bool
   /// Of the tokens that it was told from, those that reach it themselves.
   let reached: Int
@@ -21,9 +21,12 @@ extension Sampler {
   /// - temperature alone: the largest `logit + temperature * noise` of the list, where the noise of other tokens,
   ///   which is known, counts as their shift
   ///
+  /// - Parameter shifts: room for one number per token of the vocabulary, written where the bound has shifts.
   /// - Returns: nil where there is none: top-p needs the mass of all tokens, a penalty below 1 raises tokens that are
   ///   not listed, and the list may be too short.
-  func bound(_ candidates: SparseLogits, position: Int) throws(GenerationError) -> DrawBound? {
+  func bound(
+    _ candidates: SparseLogits, position: Int, shifts: UnsafeMutablePointer<Float>
+  ) throws(GenerationError) -> DrawBound? {
     if options.repetitionPenalty < 1, observedCount > 0 { return nil }
     let row = try changedRow(candidates, position)
     guard let row else { return nil }
@@ -35,7 +38,7 @@ extension Sampler {
     }
     if options.topP < 1 { return nil }
     if options.minP > 0 { return bound(candidates, floor(maximum)) }
-    return noiseBound(candidates, row, position)
+    return noiseBound(candidates, row, position, shifts: shifts)
   }
 
   private func bound(_ candidates: SparseLogits, _ threshold: Float) -> DrawBound {

@@ -22,8 +22,6 @@ public final class Sampler {
   private let banned: [TokenID]
   /// The logits after penalty and bans.
   private var changed: UnsafeMutableBufferPointer<Float>
-  /// Per token a bound of its noise times the temperature, for ``DrawBound``; empty where none needs it.
-  private(set) var shifts: UnsafeMutableBufferPointer<Float> = .init(start: nil, count: 0)
 
   public init(_ options: SamplingOptions, vocabularyCount: Int) {
     precondition(options.problem == nil, "sampling options are checked before")
@@ -40,10 +38,7 @@ public final class Sampler {
     changed = .allocate(capacity: penalizes || !banned.isEmpty ? vocabularyCount : 0)
   }
 
-  deinit {
-    changed.deallocate()
-    shifts.deallocate()
-  }
+  deinit { changed.deallocate() }
 
   // MARK: What occurred
 
@@ -144,13 +139,13 @@ public final class Sampler {
   func leastOfTop(_ row: LogitRow) -> Float? { selector.leastOfTop(options.topK, row) }
 
   /// The bound of a draw at a temperature alone.
-  func noiseBound(_ candidates: SparseLogits, _ row: LogitRow, _ position: Int) -> DrawBound {
+  ///
+  /// - Parameter shifts: gets a bound of the noise times the temperature of every token.
+  func noiseBound(
+    _ candidates: SparseLogits, _ row: LogitRow, _ position: Int, shifts: UnsafeMutablePointer<Float>
+  ) -> DrawBound {
     let noise = GumbelNoise(seed: options.seed, position: position)
     let scale = Double(1 / options.temperature)
-    if shifts.count != vocabularyCount {
-      shifts.deallocate()
-      shifts = .allocate(capacity: vocabularyCount)
-    }
     for token in 0..<vocabularyCount {
       // A bound of few bits: rounded to f32 it is short of 2^-24 of it at most.
       shifts[token] = Float(GumbelNoise.bound(of: noise.hash(token)) / scale).nextUp

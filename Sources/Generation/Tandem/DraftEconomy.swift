@@ -83,7 +83,8 @@ struct FadingMean {
   /// Numbers that it remembers.
   let weight: Double
   private(set) var value = 0.0
-  private var count = 0.0
+  /// How many numbers count, at most ``weight``.
+  private(set) var count = 0.0
 
   init(weight: Double) { self.weight = weight }
 

@@ -85,7 +85,8 @@ final class DraftTokenSource: TokenSource {
   /// - Returns: how many proposals are right.
   private func confirm(_ start: Int) throws(GenerationError) -> Int {
     try sampler.confirm(proposer.draft, rows: block.count, from: start, into: &settled) {
-      (row) throws(GenerationError) in try decoder.logits(back: block.count - 1 - row)
+      (row, position) throws(GenerationError) in
+      try sampler.next(try decoder.logits(back: block.count - 1 - row), position: position)
     }
   }
 

@@ -15,7 +15,7 @@ struct HeadReport: Encodable {
   let denseFallbacks: Int
   /// Of these, those that bounds left more rows for than fit.
   let overflows: Int
-  /// Of exact certified, by powers of ten.
+  /// Where bounds proved tokens, by powers of ten.
   let survivors: [Survivors]?
 
   init(_ exactness: HeadMode.Exactness, _ statistics: GenerationStatistics) {
@@ -26,8 +26,8 @@ struct HeadReport: Encodable {
     denseFallbacks = statistics.denseFallbacks
     overflows = statistics.overflows
     let counts = statistics.survivors
-    survivors =
-      exactness == .certified ? zip(counts.labels, counts.counts).map { Survivors(rows: $0, draws: $1) } : nil
+    let isBounded = exactness == .certified || counts.counts.contains { $0 > 0 }
+    survivors = isBounded ? zip(counts.labels, counts.counts).map { Survivors(rows: $0, draws: $1) } : nil
   }
 
   /// One line without its end.
