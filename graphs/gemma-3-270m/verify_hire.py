@@ -78,7 +78,7 @@ class Tally:
                 f" tokens before a difference, {self.drawn / max(self.seconds, 1e-9):6.1f} tokens/s")
         if mode == "deferred":
             text += f"; {self.counts['verified_passes']} passes, {self.counts['mismatches']} tokens replaced"
-        if mode == "certified":
+        if self.survivors:
             rows = ", ".join(f"{rows}: {draws}" for rows, draws in self.survivors.items() if draws)
             text += f"; rows left [{rows}], {self.counts['overflows']} with too many"
         return text + (f", {self.counts['dense_fallbacks']} by the dense head" if mode != "dense" else "")
