@@ -139,8 +139,9 @@ final class HeadTokenSource: TokenSource {
     let (start, observed, begin) = (decoder.count, sampler.observedCount, clock.now)
     let wanted = min(limit, economy.length)
     drawn.removeAll(keepingCapacity: true)
-    // Bounds stand for all of the hidden states or for none.
-    var certifier = decoder.certifier
+    // Bounds stand for all of the hidden states or for none. They leave thousands of rows for the k-th largest
+    // logit, which cost more than all logits in one pass.
+    var certifier = sampler.limitsCount ? nil : decoder.certifier
     certifier?.removeAll()
     var next = last
     while true {
