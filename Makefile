@@ -27,7 +27,7 @@ PEERS = $(PYTHON) Benchmarks/bench_peers.py --tandem $(TANDEM) --cache $(CACHE) 
 # What other exporters made of it, as far as it is here.
 EXPORTS = $(foreach name,dynamo23 optimum,$(if $(wildcard $(GEMMA)-exports/$(name)/model.onnx),$(name)))
 
-.PHONY: run build setup venv gemma gemma-exports verify verify-hire test conformance zoo-matrix bench bench-kernels bench-peers bench-head bench-predictors bench-1b bench-hire-1b proto format lint clean help
+.PHONY: run build setup venv gemma gemma-exports verify verify-hire test check-arm conformance zoo-matrix bench bench-kernels bench-peers bench-head bench-predictors bench-1b bench-hire-1b proto format lint clean help
 
 run: ## The main job: fetch and export Gemma 3 270M once, compile it once, write text. PROMPT="..." TOKENS=64
 run: setup build
@@ -77,6 +77,13 @@ test: setup $(NODE_TESTS)/manifest.json
 	@if [ -f $(GEMMA)/model.onnx ]; then make -s verify; else echo "test: no Gemma here (make run fetches it): its reference texts are left out" >&2; fi
 	swift build --build-tests
 	swift test --skip-build
+
+check-arm: ## After a change to a kernel for AArch64: each beside the portable one in an emulator (needs qemu-user, libc6-dev-arm64-cross).
+	@[ -d /usr/aarch64-linux-gnu ] && command -v qemu-aarch64 > /dev/null || { echo "check-arm: apt-get install qemu-user libc6-dev-arm64-cross libgcc-12-dev-arm64-cross" >&2; exit 1; }
+	mkdir -p $(CACHE)
+	clang --target=aarch64-linux-gnu -fuse-ld=lld -O2 -I Sources/CKernels/include -o $(CACHE)/compare-arm \
+	  Tests/EmulatedKernels/compare.c $$(find Sources/CKernels -name '*.c' ! -name threads.c) -lm
+	qemu-aarch64 -L /usr/aarch64-linux-gnu $(CACHE)/compare-arm neon dotprod
 
 conformance: ## After a change to an operator: only the ONNX backend node tests.
 conformance: setup $(NODE_TESTS)/manifest.json
