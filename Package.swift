@@ -40,7 +40,8 @@ let package = Package(
   targets: [
     // Row 0: system libraries, C, and the vocabulary of tensors.
     .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
-    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    // Headers alone: pkg-config would link the library, which then starts before its core type can be chosen.
+    .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .target(name: "CONNX", dependencies: ["CProtobufC"]),
     .target(name: "CPlan", dependencies: ["CProtobufC"]),
     // Kernels without optimization are hundreds of times slower, which tests need not wait for.

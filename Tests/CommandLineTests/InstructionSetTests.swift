@@ -28,6 +28,16 @@ import Testing
     }
   }
 
+  /// OpenBLAS is loaded after its core type is chosen: were it linked, it would have chosen itself.
+  @Test func openBLASIsHeldBack() throws {
+    let cores = ["portable": "Nehalem", "avx2": "Haswell"]
+    for set in InstructionSet.available.dropLast() {
+      let outcome = try run(["hw", "--threads", "1"], on: set.name)
+      guard let core = cores[set.name], !outcome.output.contains("OPENBLAS_CORETYPE") else { continue }
+      #expect(outcome.output.contains("OpenBLAS     \(core)"), "\(set.name): \(outcome.output)")
+    }
+  }
+
   /// A prompt as long as products with OpenBLAS are made for, and one of a few tokens.
   @Test(arguments: [40, 5])
   func logitsStayWithinTheTolerance(_ count: Int) throws {
