@@ -110,8 +110,8 @@ class Tandem:
             PREFILL: rates["pp"]["tokens_per_second"]["median"],
             DECODE: rates["tg"]["tokens_per_second"]["median"],
             "share_of_roof": rates["tg"]["share_of_roof"]["median"],
-            "load_ms": report["load"]["first_ms"],
-            "peak_rss_bytes": report["memory"]["peak_rss_bytes"],
+            "load_ms": report["load_ms"],
+            "peak_rss_bytes": report["peak_rss_bytes"],
         }
 
     def perplexity(self, text, windows):

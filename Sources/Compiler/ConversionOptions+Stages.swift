@@ -123,6 +123,19 @@ extension ConversionOptions {
       throw .usage("--ffn-\(feedForwardKeep == nil ? "budget" : "keep") needs --ffn hire")
     }
     if let limit = patchLimit, limit < 0 { throw .patchLimit(limit) }
+    try checkAsked(stages)
+  }
+
+  /// What an option asks for must be allowed.
+  private func checkAsked(_ stages: [Stage]) throws(CompilerError) {
+    var asked = Pipeline.asked
+    if weights != .auto, weights != .f32 { asked.append((QuantizeWeights().name, "--weights \(weights)")) }
+    for stage in stages where stage.pass.fidelity > allow {
+      guard let option = asked.first(where: { $0.name == stage.pass.name })?.option, passes == nil else { continue }
+      throw .usage(
+        "\(option) needs the pass '\(stage.name)', whose class is '\(stage.pass.fidelity)', which --allow \(allow)"
+          + " leaves out")
+    }
   }
 
   private func checkShare(_ share: Double, _ option: String) throws(CompilerError) {

@@ -300,6 +300,7 @@ public final class Executor {
       throw ExecutionError(
         code: .invalidInput, message: "the caches have no memory yet: allocate or load them first")
     }
+    memory.beginRun()
     placeStates()
     if scope == .everything {
       let first = timedStep ?? steps.count

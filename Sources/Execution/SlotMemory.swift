@@ -2,9 +2,13 @@ import Kernels
 import Tensors
 
 /// Memory of temporaries: one block per slot, which grows to the largest value put in it.
+///
+/// A block that became too small lives on until the next run, so that no view of it can outlive it, whatever a plan
+/// says of the lives of its values.
 final class SlotMemory: ResultMemory {
   private let slotOfValue: [Int32]
   private var blocks: [Block]
+  private var outgrown: [Block] = []
 
   private struct Block {
     let storage: TensorStorage
@@ -27,6 +31,7 @@ final class SlotMemory: ResultMemory {
   func allocate(value: Int, byteCount: Int) -> UnsafeMutableRawPointer {
     let slot = Int(slotOfValue[value])
     if blocks[slot].byteCount >= byteCount { return blocks[slot].base }
+    outgrown.append(blocks[slot])
     // Half as much again, so that values that grow by a position per token rarely move.
     blocks[slot] = Block(byteCount: max(byteCount, min(byteCount * 3 / 2, byteCount + (64 << 20))))
     return blocks[slot].base
@@ -38,6 +43,9 @@ final class SlotMemory: ResultMemory {
       blocks[slot] = Block(byteCount: byteCount)
     }
   }
+
+  /// A new run begins: what the last one left in blocks that are too small is read no more.
+  func beginRun() { if !outgrown.isEmpty { outgrown = [] } }
 
   var byteCount: Int { blocks.reduce(0) { $0 + $1.byteCount } }
 }

@@ -44,9 +44,9 @@ extension GenerationError {
     GenerationError(
       code: .invalidInput, message: "'\(plan)': the prompt has no tokens, accepted is at least one")
   }
-  static func emptyText(_ plan: String) -> GenerationError {
+  static var emptyText: GenerationError {
     GenerationError(
-      code: .invalidInput, message: "'\(plan)': the text has no token to score, accepted is at least one")
+      code: .invalidInput, message: "the text has no token to score, accepted is at least one")
   }
   static func differentVocabularies(_ plan: String, _ count: Int, _ other: Int) -> GenerationError {
     GenerationError(

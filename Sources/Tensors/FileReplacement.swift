@@ -6,15 +6,22 @@
   private let putBytes = Darwin.write
 #endif
 
-/// A file that takes its place only when it is complete: written under another name, synced, then renamed.
+/// A file that takes its place only when it is complete: written without a name, or under another one where the file
+/// system has no files without, synced, then renamed.
 ///
-/// Unless ``commit()`` is reached, nothing is left behind and an older file of that name stays as it was.
+/// Unless ``commit()`` is reached, an older file of that name stays as it was, and nothing is left behind: of a file
+/// without a name not even when the process is killed.
 public final class FileReplacement {
   public let path: String
   /// Bytes written so far.
   public private(set) var offset = 0
   private let temporaryPath: String
+  /// Whether something stands at ``temporaryPath``.
+  private var isNamed: Bool
   private var descriptor: Int32
+
+  /// Makes writing beyond a limit on the size of files an error instead of a signal that ends the process.
+  public static func reportFullFiles() { signal(SIGXFSZ, SIG_IGN) }
 
   /// - Throws: ``FileError`` when the folder cannot be written, or when something stands there that is no regular
   ///   file: a device or a folder is never replaced. A link stays; the file that it leads to is replaced.
@@ -32,8 +39,30 @@ public final class FileReplacement {
     }
     self.path = path
     temporaryPath = "\(path).tmp\(getpid())"
-    descriptor = open(temporaryPath, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    descriptor = Self.openWithoutName(inFolderOf: path)
+    isNamed = descriptor < 0
+    if isNamed { descriptor = open(temporaryPath, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644) }
     if descriptor < 0 { throw FileError(path: path, doing: "create", code: errno) }
+  }
+
+  /// Negative where the system or the file system cannot.
+  private static func openWithoutName(inFolderOf path: String) -> Int32 {
+    #if os(Linux)
+      let folder = path.lastIndex(of: "/").map { path[...$0] } ?? "."
+      // O_TMPFILE, which the C headers spell in a way that Swift does not read.
+      return open(String(folder), 0o20000000 | O_DIRECTORY | O_RDWR | O_CLOEXEC, 0o644)
+    #else
+      return -1
+    #endif
+  }
+
+  /// Gives a file without a name that of the temporary one, from where it can be renamed onto another.
+  private func name() -> Bool {
+    #if os(Linux)
+      unlink(temporaryPath)
+      isNamed = linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, temporaryPath, AT_SYMLINK_FOLLOW) == 0
+    #endif
+    return isNamed
   }
 
   public func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
@@ -94,7 +123,7 @@ public final class FileReplacement {
 
   /// Puts the file in its place.
   public func commit() throws(FileError) {
-    guard fsync(descriptor) == 0, close(descriptor) == 0 else {
+    guard fsync(descriptor) == 0, isNamed || name(), close(descriptor) == 0 else {
       throw FileError(path: path, doing: "write", code: errno)
     }
     descriptor = -1
@@ -108,6 +137,6 @@ public final class FileReplacement {
   deinit {
     if descriptor < 0 { return }
     close(descriptor)
-    unlink(temporaryPath)
+    if isNamed { unlink(temporaryPath) }
   }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Kernels
+import Tensors
 
 @main
 struct Tandem: ParsableCommand {
@@ -13,13 +14,16 @@ struct Tandem: ParsableCommand {
         tandem run model.plan --prompt "The capital of France is" -n 32
 
       Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 the input is at \
-      fault, 2 wrong usage, 3 a quality gate failed, 5 the input needs something that is not supported, 70 a bug.
+      fault, 2 wrong usage, 3 a quality gate failed, 5 the input needs something that is not supported, 70 a bug, 130 interrupted \
+      before the result was whole.
       """,
     version: "0.1.0",
     subcommands: [Convert.self, Inspect.self, Run.self, Eval.self, Bench.self, Hardware.self])
 
   static func main() {
+    StandardStream.openClosed()
     StandardStream.ignoreBrokenPipes()
+    FileReplacement.reportFullFiles()
     ExitStatus.exit(
       with: Result {
         var command = try parseAsRoot()

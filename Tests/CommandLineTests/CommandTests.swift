@@ -121,8 +121,8 @@ import Testing
     #expect(report.contains("f16[batch, ") && report.contains("narrow-caches"), "\(report)")
     #expect(!(try Program.run(["inspect", wide]).output.contains("f16[")))
     func workingByteCount(_ plan: String) throws -> Int {
-      let report = try json(["bench", plan, "-p", "0", "-n", "1", "-r", "1", "--blocks", "32", "--json"])
-      return try #require((report["memory"] as? [String: Any])?["working_bytes"] as? Int)
+      let report = try json(["bench", plan, "-p", "0", "-n", "1", "-d", "16", "-r", "1", "--blocks", "16", "--json"])
+      return try #require(report["working_bytes"] as? Int)
     }
     // Keys and values of 32 positions, of 4 layers with 2 heads of 64 numbers: each takes 2 bytes less.
     #expect(try workingByteCount(wide) - workingByteCount(plan) == 2 * 32 * 4 * 2 * 64 * 2)
@@ -196,17 +196,15 @@ import Testing
     let rate = try #require(results[1]["tokens_per_second"] as? [String: Double])
     #expect(Set(rate.keys) == ["median", "min", "max"])
     #expect((results[1]["gb_per_second"] as? Double ?? 0) > 0)
-    let share = try #require(results[1]["share_of_roof"] as? [String: Double])
-    #expect((share["median"] ?? 0) > 0)
+    #expect(results[1]["share_of_roof"] == nil, "the model fits in the cache of any machine")
     // Sixteen more positions of the caches are read.
     let bytes = results.compactMap { $0["bytes_per_token"] as? Double }
     #expect(bytes.count == 6 && bytes[4] > bytes[1])
     let blocks = try #require(report["block_cost"] as? [[String: Any]])
     #expect(blocks.map { $0["tokens"] as? Int } == [1, 4])
     #expect(blocks[0]["ratio"] as? Double == 1)
-    let memory = try #require(report["memory"] as? [String: Int])
-    #expect((memory["peak_rss_bytes"] ?? 0) > (memory["plan_bytes"] ?? .max) / 2)
-    #expect(((report["load"] as? [String: Double])?["again_ms"] ?? 0) > 0)
+    #expect((report["peak_rss_bytes"] as? Int ?? 0) > (report["plan_bytes"] as? Int ?? .max) / 2)
+    #expect((report["load_ms"] as? Double ?? 0) > 0 && (report["load_again_ms"] as? Double ?? 0) > 0)
   }
 
   @Test func hardwareReport() throws {

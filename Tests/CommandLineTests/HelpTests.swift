@@ -98,6 +98,15 @@ import Testing
     ),
     (["eval", "a.plan", "--text", "a", "--head-k", "5"], "--head-k needs --head hire and --against"),
     (["bench", "a.plan", "-r", "0"], "-r is 0, accepted are 1 and more"),
+    (["bench", "a.plan", "--blocks", "4,17"], "--blocks is 17, accepted are 0...16"),
+    (
+      ["convert", "a.onnx", "-o", "a.plan", "--weights", "q4", "--allow", "rounding"],
+      "--weights q4 needs the pass 'quantize-weights', whose class is 'statistical', which --allow rounding leaves out"
+    ),
+    (
+      ["convert", "a.onnx", "-o", "a.plan", "--kv-cache", "f16", "--allow", "exact"],
+      "--kv-cache f16 needs the pass 'narrow-caches'"
+    ),
     (["bench", "a.plan", "-d", "0,-1"], "-d is -1, accepted are 0 and more"),
     (["bench", "a.plan", "-n", "1,x"], "The value '1,x' is invalid for '-n <count>'"),
     (

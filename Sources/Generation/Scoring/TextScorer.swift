@@ -80,7 +80,7 @@ public struct TextScorer {
     let prefix = generator.tokenizer.encode("", addSpecialTokens: true)
     var tokens = generator.tokenizer.encode(text, addSpecialTokens: false)
     if let limit = options.limit { tokens = Array(tokens.prefix(limit)) }
-    guard tokens.count + prefix.count > 1 else { throw .emptyText(generator.plan.path) }
+    guard tokens.count + prefix.count > 1 else { throw .emptyText }
     var score = Score()
     if reference != nil {
       (score.divergence, score.agreement) = (RunningMean(), RunningMean())

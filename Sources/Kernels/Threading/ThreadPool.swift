@@ -15,16 +15,18 @@ import Synchronization
 /// The calling thread takes part. A loop started while another one runs on the same pool (from inside its
 /// body, or from another thread) runs on its own thread alone. Starting and ending a loop allocates nothing.
 public final class ThreadPool: Sendable {
+  /// Threads that take part, the caller's included: fewer than were asked for where the system starts no more.
   public let threadCount: Int
   private let team: Team
   /// Written in `init` and read in `deinit` only.
   private let workers: [pthread_t]
 
   public init(threadCount: Int) {
-    self.threadCount = max(1, threadCount)
+    let wanted = max(1, threadCount)
     let team = Team(spinLimit: threadCount <= ck_processor_count() ? .microseconds(200) : .zero)
     self.team = team
-    workers = (1..<self.threadCount).map { index in
+    var workers: [pthread_t] = []
+    for index in 1..<wanted {
       let start = Unmanaged.passRetained(WorkerStart(team: team, name: "tandem-\(index)"))
       #if canImport(Glibc)
         var thread = pthread_t()
@@ -38,9 +40,14 @@ public final class ThreadPool: Sendable {
           start.run()
           return nil
         }, start.toOpaque())
-      precondition(status == 0, "cannot start a thread: error \(status)")
-      return thread
+      guard status == 0 else {
+        start.release()
+        break
+      }
+      workers.append(thread)
     }
+    self.workers = workers
+    self.threadCount = workers.count + 1
   }
 
   deinit {

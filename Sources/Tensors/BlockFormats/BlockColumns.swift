@@ -18,15 +18,18 @@ public struct BlockColumns: Sendable {
   public let format: BlockFormat
   /// N, and N filled up to whole chunks.
   public let rows: Int, paddedRows: Int
-  private let coding: any BlockCoding.Type
 
   /// Nil for other formats.
   public init?(_ format: BlockFormat, rows: Int) {
-    guard Self.formats.contains(format), let coding = format.coding, rows > 0 else { return nil }
-    (self.format, self.rows, self.coding) = (format, rows, coding)
+    guard Self.formats.contains(format), rows > 0 else { return nil }
+    (self.format, self.rows) = (format, rows)
     paddedRows = (rows + Self.chunkRows - 1) / Self.chunkRows * Self.chunkRows
   }
 
+  private var coding: any BlockCoding.Type {
+    guard let coding = format.coding else { preconditionFailure("\(format) has no codes") }
+    return coding
+  }
   /// Bytes of the codes of a column.
   public var columnBytes: Int { paddedRows * codeBits / 8 }
   /// Bytes of a panel.

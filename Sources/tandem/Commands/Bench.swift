@@ -24,11 +24,18 @@ struct Bench: ParsableCommand {
   var plan: String
 
   @Option(
-    name: .short, help: ArgumentHelp("Tokens of the prompt; 0 leaves the test out.", valueName: "count"))
-  var p = CountList([512])
+    name: .short,
+    help: ArgumentHelp(
+      "Tokens of the prompt; 0 leaves the test out. By default 512, or what the context holds.",
+      valueName: "count"))
+  var p: CountList?
 
-  @Option(name: .short, help: ArgumentHelp("Tokens to generate; 0 leaves the test out.", valueName: "count"))
-  var n = CountList([128])
+  @Option(
+    name: .short,
+    help: ArgumentHelp(
+      "Tokens to generate; 0 leaves the test out. By default 128, or what the context holds.",
+      valueName: "count"))
+  var n: CountList?
 
   @Option(name: .short, help: ArgumentHelp("Tokens in the caches before a test.", valueName: "count"))
   var d = CountList([0])
@@ -49,20 +56,27 @@ struct Bench: ParsableCommand {
 
   func validate() throws {
     for (option, list) in [("-p", p), ("-n", n), ("-d", d), ("--blocks", blocks)] {
-      if let count = list.counts.first(where: { $0 < 0 }) {
+      if let count = list?.counts.first(where: { $0 < 0 }) {
         throw ValidationError("\(option) is \(count), accepted are 0 and more")
       }
     }
+    if let count = blocks.counts.first(where: { $0 > Self.largestBlock }) {
+      throw ValidationError("--blocks is \(count), accepted are 0...\(Self.largestBlock)")
+    }
     if r < 1 { throw ValidationError("-r is \(r), accepted are 1 and more") }
-    if tests.isEmpty && blockSizes.isEmpty {
+    if tests(context: .max).isEmpty && blockSizes.isEmpty {
       throw ValidationError("-p, -n and --blocks are 0, accepted is one of them at least 1")
     }
   }
 
-  private var tests: [BenchTest] {
-    d.counts.flatMap { depth in
-      p.counts.filter { $0 > 0 }.map { BenchTest(.prefill, $0, depth: depth) }
-        + n.counts.filter { $0 > 0 }.map { BenchTest(.decode, $0, depth: depth) }
+  /// What a run with the logits of all its tokens takes.
+  private static let largestBlock = 16
+
+  private func tests(context: Int) -> [BenchTest] {
+    d.unique.flatMap { depth in
+      let room = max(1, context - depth - 1)
+      return (p?.unique ?? [min(512, room)]).filter { $0 > 0 }.map { BenchTest(.prefill, $0, depth: depth) }
+        + (n?.unique ?? [min(128, room)]).filter { $0 > 0 }.map { BenchTest(.decode, $0, depth: depth) }
     }
   }
 
@@ -73,13 +87,15 @@ struct Bench: ParsableCommand {
   }
 
   func run() throws {
-    let pool = threads.pool()
+    let pool = try threads.pool()
     let start = ContinuousClock.now
     let file = try PlanFile(path: plan)
     let mode = try head.mode(of: file)
     let decoder = try Decoder(file, pool: pool, head: mode.kind)
     let loadSeconds = (ContinuousClock.now - start).seconds
-    let capacity = try capacity(file.contextLength())
+    let context = try file.contextLength()
+    let tests = tests(context: context)
+    let capacity = try capacity(context, tests)
     let timer = try DecoderTimer(decoder, capacity: capacity, exactness: mode.exactness)
     var bar = ProgressBar()
     var measurement = BenchMeasurement(tests: tests, blockSizes: blockSizes, blockDepth: d.counts.min() ?? 0)
@@ -100,13 +116,13 @@ struct Bench: ParsableCommand {
     bar.clear()
     let report = BenchReport(
       plan: plan, threads: pool.threadCount, rounds: r, measurement, file.program,
-      load: .init(first: loadSeconds, again: try loadSecondsAgain(pool)), memory,
+      load: (loadSeconds, try loadSecondsAgain(pool)), memory,
       head: mode.kind == .hire ? HeadReport(mode.exactness, timer.statistics) : nil)
     try StandardStream.output.write(json ? try JSONText.encode(report) : report.text)
   }
 
   /// Tokens that the longest test ends with.
-  private func capacity(_ context: Int) throws -> Int {
+  private func capacity(_ context: Int, _ tests: [BenchTest]) throws -> Int {
     for test in tests where test.depth + test.count >= context {
       throw CommandError(
         "\(test.name) needs \(test.depth + test.count + 1) tokens, the plan's context is \(context)")

@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import PlanFormat
 import Reports
 
@@ -28,8 +29,8 @@ struct BenchReport: Encodable {
     /// divided by the tokens.
     let bytesPerToken: Double
     let gbPerSecond: Double
-    /// Of the speed of memory measured around each round.
-    let shareOfRoof: Spread
+    /// Of the speed of memory measured around each round; nil where all that a token reads fits in the cache.
+    let shareOfRoof: Spread?
   }
   struct BlockCost: Encodable {
     let tokens: Int
@@ -37,23 +38,8 @@ struct BenchReport: Encodable {
     /// Median over that of one token.
     let ratio: Double
   }
-  struct Load: Encodable {
-    /// The first time in this process.
-    let firstMs: Double
-    let againMs: Double
-
-    init(first: Double, again: Double) { (firstMs, againMs) = (first * 1000, again * 1000) }
-  }
-  struct Memory: Encodable {
-    /// The most that was resident after each test ran once, before anything was measured with memory of its own.
-    let peakRssBytes: Int
-    let planBytes: Int
-    /// Caches and temporaries.
-    let workingBytes: Int
-
-    init(plan: Int, working: Int, peak: Int) {
-      (planBytes, workingBytes, peakRssBytes) = (plan, working, peak)
-    }
+  struct Memory {
+    let plan: Int, working: Int, peak: Int
   }
 
   let plan: String
@@ -63,17 +49,24 @@ struct BenchReport: Encodable {
   let blockCost: [BlockCost]
   /// GB/s.
   let roof: Spread?
-  let load: Load
-  let memory: Memory
+  /// Opening and preparing the plan the first time in this process, and again.
+  let loadMs: Double
+  let loadAgainMs: Double
+  /// The most that was resident after each test ran once, before anything was measured with memory of its own.
+  let peakRssBytes: Int
+  let planBytes: Int
+  /// Caches and temporaries.
+  let workingBytes: Int
   /// What the HiRE head did in all rounds; nil for the dense one.
   let head: HeadReport?
 
   init(
-    plan: String, threads: Int, rounds: Int, _ measurement: BenchMeasurement, _ program: Program, load: Load,
-    _ memory: Memory, head: HeadReport?
+    plan: String, threads: Int, rounds: Int, _ measurement: BenchMeasurement, _ program: Program,
+    load: (first: Double, again: Double), _ memory: Memory, head: HeadReport?
   ) {
-    (self.plan, self.threads, self.rounds, self.load, self.memory) = (plan, threads, rounds, load, memory)
-    self.head = head
+    (self.plan, self.threads, self.rounds, self.head) = (plan, threads, rounds, head)
+    (loadMs, loadAgainMs) = (load.first * 1000, load.again * 1000)
+    (peakRssBytes, planBytes, workingBytes) = (memory.peak, memory.plan, memory.working)
     results = zip(measurement.tests, measurement.samples).map { Result($0, $1, program) }
     let single = measurement.blockSeconds.first.map { Spread($0).median } ?? 1
     blockCost = zip(measurement.blockSizes, measurement.blockSeconds).map { size, seconds in
@@ -100,7 +93,8 @@ extension BenchReport.Result {
     bytesPerToken = bytes
     tokensPerSecond = Spread(samples.map { count / $0.seconds })
     gbPerSecond = tokensPerSecond.median * bytes / 1e9
-    shareOfRoof = Spread(samples.map { count / $0.seconds * bytes / $0.roof })
+    let isCached = PlanFacts.Traffic(program, positions: 0).total <= MachineDescription.current.cacheByteCount
+    shareOfRoof = isCached ? nil : Spread(samples.map { count / $0.seconds * bytes / $0.roof })
   }
 }
 
@@ -111,14 +105,11 @@ extension BenchReport {
   var text: String {
     var blocks = resultText
     if !blockCost.isEmpty { blocks += "\n" + blockText }
-    let other = max(0, memory.peakRssBytes - memory.planBytes - memory.workingBytes)
     blocks += "\n"
     if let head { blocks += "head    \(head.text)\n" }
-    blocks += String(format: "load    %.1f ms, again %.1f ms\n", load.firstMs, load.againMs)
-    blocks +=
-      "memory  \(Quantity.bytes(memory.peakRssBytes)) at most: plan \(Quantity.bytes(memory.planBytes)), "
-    blocks +=
-      "caches and temporaries \(Quantity.bytes(memory.workingBytes)), other \(Quantity.bytes(other))\n"
+    blocks += String(format: "load    %.1f ms, again %.1f ms\n", loadMs, loadAgainMs)
+    blocks += "memory  \(Quantity.bytes(peakRssBytes)) at most, with what was read of the plan's "
+    blocks += "\(Quantity.bytes(planBytes)) and of \(Quantity.bytes(workingBytes)) of caches and temporaries\n"
     return blocks
   }
 
@@ -126,12 +117,12 @@ extension BenchReport {
     guard let roof else { return "" }
     var rows = [["test", "tokens/s", "min - max", "MB/token", "GB/s", "of the roof", "min - max"]]
     for result in results {
-      let (rate, share) = (result.tokensPerSecond, result.shareOfRoof)
+      let rate = result.tokensPerSecond
       rows.append([
         result.test, String(format: "%.1f", rate.median), String(format: "%.1f - %.1f", rate.min, rate.max),
         String(format: "%.1f", result.bytesPerToken / 1e6), String(format: "%.1f", result.gbPerSecond),
-        String(format: "%.0f %%", share.median * 100),
-        String(format: "%.0f - %.0f %%", share.min * 100, share.max * 100),
+        result.shareOfRoof.map { String(format: "%.0f %%", $0.median * 100) } ?? "in cache",
+        result.shareOfRoof.map { String(format: "%.0f - %.0f %%", $0.min * 100, $0.max * 100) } ?? "",
       ])
     }
     let table = TextTable(rows: rows, alignments: [.left] + Array(repeating: .right, count: 6))

@@ -12,5 +12,8 @@ struct CountList: ExpressibleByArgument {
     counts = parts.compactMap { $0 }
   }
 
+  /// Each count once, in order.
+  var unique: [Int] { counts.enumerated().filter { !counts[..<$0].contains($1) }.map(\.element) }
+
   var defaultValueDescription: String { counts.map(String.init).joined(separator: ",") }
 }

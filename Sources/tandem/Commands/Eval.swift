@@ -109,6 +109,8 @@ struct Eval: ParsableCommand {
     /// Feed-forward blocks of chosen neurons.
     let blocks: [SparseBlockFacts]?
     let tokensPerSecond: Double
+    /// Whether Ctrl-C ended it, so that figures are those of the first tokens only.
+    let interrupted: Bool
   }
 
   func run() throws {
@@ -116,7 +118,7 @@ struct Eval: ParsableCommand {
     guard let content = withExtendedLifetime(file, { String(validating: file.bytes, as: UTF8.self) }) else {
       throw CommandError("'\(text)': is no UTF-8 text")
     }
-    let pool = threads.pool()
+    let pool = try threads.pool()
     let generator = try TextGenerator(try PlanFile(path: plan), pool: pool, head: head)
     // Beside its candidates, a plan's own dense head needs no second run.
     let reference = try against.map { path in
@@ -156,8 +158,11 @@ struct Eval: ParsableCommand {
       blocks: isSparse
         ? SparseBlockFacts.all(
           generator.plan.program, generator.decoder.neuronCounts.map { ($0.neurons, .init($0)) }) : nil,
-      tokensPerSecond: Double(score.loss.count) / seconds)
+      tokensPerSecond: Double(score.loss.count) / seconds, interrupted: Interruption.isRequested)
     try StandardStream.output.write(json ? try JSONText.encode(report) : text(report))
+    if report.interrupted {
+      throw CommandError(.interrupted, "interrupted: these are figures of the first \(report.tokens) tokens")
+    }
   }
 
   private static func isSame(_ a: String, _ b: String) -> Bool {

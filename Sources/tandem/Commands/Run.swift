@@ -95,7 +95,7 @@ struct Run: ParsableCommand {
   func run() throws {
     if let output {
       try TensorRun(
-        plan: plan, inputs: input, output: output, allPositions: allPositions, pool: threads.pool(),
+        plan: plan, inputs: input, output: output, allPositions: allPositions, pool: try threads.pool(),
         stats: stats,
         json: json
       ).run()

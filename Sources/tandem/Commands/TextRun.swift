@@ -55,7 +55,7 @@ struct TextRun {
   func run() throws {
     let start = ContinuousClock.now
     let prompt = try self.prompt()
-    let pool = arguments.threads.pool()
+    let pool = try arguments.threads.pool()
     let plan = try PlanFile(path: arguments.plan)
     let mode = try arguments.head.mode(of: plan)
     let generator = try TextGenerator(plan, pool: pool, head: mode.kind, draft: arguments.drafting.draft)

@@ -12,5 +12,12 @@ struct ThreadArguments: ParsableArguments {
     }
   }
 
-  func pool() -> ThreadPool { ThreadPool(threadCount: threads ?? ThreadPool.processorCount) }
+  func pool() throws -> ThreadPool {
+    let count = threads ?? ThreadPool.processorCount
+    let pool = ThreadPool(threadCount: count)
+    guard pool.threadCount == count else {
+      throw CommandError("\(count) threads cannot be started, the system allows \(pool.threadCount)")
+    }
+    return pool
+  }
 }

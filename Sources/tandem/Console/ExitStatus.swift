@@ -25,6 +25,8 @@ enum ExitStatus: Int32 {
   case unsupported = 5
   /// A bug of ours.
   case internalFault = 70
+  /// Stopped by Ctrl-C, as shells tell it; what was printed holds for the part that was done.
+  case interrupted = 130
 
   /// The status that an error stands for.
   init(_ error: any Error) {

@@ -17,6 +17,17 @@ struct StandardStream: Sendable {
   /// Makes writing to a closed pipe an error instead of a signal that ends the process.
   static func ignoreBrokenPipes() { signal(SIGPIPE, SIG_IGN) }
 
+  /// Opens the null device where a standard stream is closed, or the next file opened would be that stream.
+  static func openClosed() {
+    while true {
+      let descriptor = open("/dev/null", O_RDWR)
+      if descriptor > 2 || descriptor < 0 {
+        close(descriptor)
+        return
+      }
+    }
+  }
+
   /// Prints an error as every command does.
   static func report(_ message: String) { try? error.write("tandem: error: \(message)\n") }
 
