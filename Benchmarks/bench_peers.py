@@ -88,9 +88,9 @@ class Tandem:
 
     def __init__(self, key, label, options, weights="auto", exact=None):
         self.key, self.label, self.options = key, label, options
-        self.settings = ["--weights", weights] + (["--head", "hire"] if exact else [])
+        self.settings = ["--weights", weights] + (["--head", "hire", "--exact", "deferred"] if exact else [])
         self.exact = exact
-        suffix = ".hire" if exact else "" if weights == "auto" else f".{weights}"
+        suffix = ".hire-deferred" if exact else "" if weights == "auto" else f".{weights}"
         self.plan = options.cache / f"{options.gemma.name}{suffix}.plan"
 
     def prepare(self):
