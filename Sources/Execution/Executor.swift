@@ -172,6 +172,13 @@ public final class Executor {
         }
         shape.append(extent)
       }
+      var extents = Extents(shape)
+      extents[state.axis] = capacity
+      guard extents.byteCount(of: type.element) != nil else {
+        throw ExecutionError(
+          code: .invalidInput,
+          message: "cache '\(function.values[state.input].name)' of \(extents.array) is more than memory can hold")
+      }
       allocated.append(StateMemory(type.element, shape: shape, axis: state.axis, capacity: capacity))
     }
     place(allocated)

@@ -7,6 +7,9 @@ extension MicroKernel {
   static func runnable(_ family: String) -> [MicroKernel] {
     all.filter { $0.family == family && $0.isRunnable }
   }
+
+  /// Those of them that round once per multiply-add.
+  static func fused(_ family: String) -> [MicroKernel] { runnable(family).filter { $0.isa != "portable" } }
 }
 
 struct MicroKernelTests {

@@ -314,7 +314,7 @@ typedef void ck_rms_norm_f32_function(
 /// Names the calling thread; at most 15 characters.
 void ck_thread_set_name(const char *name);
 
-/// Processors that this process may run on.
+/// Processors that this process may run on, and has time on: a quota of its control group counts.
 size_t ck_processor_count(void);
 
 /// The two words of a Swift closure of type `(Int) -> Void`.
