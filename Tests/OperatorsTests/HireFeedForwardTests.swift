@@ -10,6 +10,8 @@ import Testing
     var activation = "relu_squared"
     var isGated = false
     var hasScan = true
+    var scansGroups = false
+    var keepsCandidates = false
     var hasProjection = false
     var hasBias = false
     var bits = 8
@@ -27,15 +29,18 @@ import Testing
 
     var testDescription: String {
       "\(activation) gated \(isGated) scan \(hasScan) projection \(hasProjection) bias \(hasBias) \(bits) bits"
-        + " \(format) down \(downFormat) importance \(hasImportance) groups of \(groupSize): \(common) + \(candidates) -> \(active)"
+        + " \(format) down \(downFormat) importance \(hasImportance) groups of \(groupSize): \(common) + \(candidates)"
+        + " -> \(keepsCandidates ? candidates : active)\(scansGroups ? ", scanned as such" : "")"
     }
 
     var attributes: [String: AttributeValue] {
       var attributes: [String: AttributeValue] = [
         "activation": .string(activation), "group_size": .int(groupSize), "common_groups": .int(common),
-        "candidate_groups": .int(candidates), "active_groups": .int(active), "outputs": .int(Self.outputs),
+        "candidate_groups": .int(candidates), "outputs": .int(Self.outputs),
         "down_format": .string(downFormat.rawValue),
       ]
+      if !keepsCandidates { attributes["active_groups"] = .int(active) }
+      if scansGroups { attributes["scan_of"] = .string("groups") }
       if hasScan {
         attributes["scan_rank"] = .int(Self.inner)
         attributes["scan_bits"] = .int(bits)
@@ -81,15 +86,30 @@ import Testing
         }
         projection = Tensor(f32: entries, [Self.inner, Self.inner])
       }
-      let panels = ScanPanels(rank: Self.inner, bits: bits == 4 ? 4 : 8)!
-      let scan = Tensor(.u8, [panels.count(rows: Self.neurons), panels.byteCount])
-      panels.encode(predictor, rows: Self.neurons, stride: Self.inner, into: scan.base)
+      let scan = scan(of: predictor)
       return [
         noise([Self.batch, length, Self.inner], seed: 1), try packed(up), columns, isGated ? try packed(gate) : nil, hasScan ? scan : nil,
         projection, hasBias ? noise([Self.neurons], seed: 5) : nil,
         hasBias ? noise([Self.outputs], seed: 6) : nil,
         hasBias && isGated ? noise([Self.neurons], seed: 7) : nil, importance(seed: 3), importance(seed: 5),
       ]
+    }
+
+    /// A predictor of these rows, `[96, 40]`.
+    func scan(of rows: [Float]) -> Tensor {
+      var (rows, count) = (Array(rows.dropFirst(common * groupSize * Self.inner)), Self.neurons - common * groupSize)
+      if scansGroups {
+        count /= groupSize
+        var means = [Float](repeating: 0, count: count * Self.inner)
+        for (index, number) in rows.enumerated() {
+          means[index / Self.inner / groupSize * Self.inner + index % Self.inner] += number / Float(groupSize)
+        }
+        rows = means
+      }
+      let panels = ScanPanels(rank: Self.inner, bits: bits == 4 ? 4 : 8)!
+      let scan = Tensor(.u8, [panels.count(rows: count), panels.byteCount])
+      panels.encode(rows, rows: count, stride: Self.inner, into: scan.base)
+      return scan
     }
 
     func run(_ operands: [Tensor?], threads: Int = 1) throws -> Tensor {
@@ -115,6 +135,9 @@ import Testing
     Case(activation: "relu", isGated: true, hasScan: false, groupSize: 1, candidates: 96, active: 96),
     Case(
       activation: "gelu_tanh", isGated: true, hasScan: false, cutoff: 0.8, groupSize: 1, candidates: 96, active: 96),
+    Case(activation: "relu", scansGroups: true, hasBias: true, common: 3),
+    Case(activation: "relu", isGated: true, scansGroups: true, keepsCandidates: true, hasProjection: true, common: 1),
+    Case(activation: "relu", scansGroups: true, keepsCandidates: true, bits: 4, groupSize: 1, common: 5, candidates: 40),
   ]
 
   private func close(_ a: Tensor, _ b: Tensor, _ tolerance: Double) -> Bool {
@@ -205,7 +228,7 @@ import Testing
   /// A predictor that sees nothing of the gate finds no more than chance.
   @Test func aBadPredictorShowsInTheTally() throws {
     let test = Case(candidates: 6, active: 4)
-    var operands = try test.operands()
+    let operands = try test.operands()
     func recall() throws -> Double {
       let tally = NeuronTally()
       _ = try KernelRun(
@@ -221,21 +244,32 @@ import Testing
     #expect(try recall() < 0.75)
   }
 
+  /// All groups that are not 0 are wanted where all candidates count.
+  @Test func whatNoCandidateFindsIsMissed() throws {
+    let test = Case(activation: "relu", scansGroups: true, keepsCandidates: true, groupSize: 1, candidates: 24)
+    let tally = NeuronTally()
+    _ = try KernelRun(
+      "hire_feed_forward", tensors: try test.operands(), Attributes(test.attributes), results: 1, tally: tally)
+    let counts = try #require(tally.counts[0])
+    // About half of noise is above 0, a quarter of the neurons are candidates.
+    #expect(counts.wanted > 35 * counts.rows && counts.found <= 24 * counts.rows && counts.found > 20 * counts.rows)
+  }
+
   /// Groups that the scan does not see are not among the candidates, unless they are common.
   @Test func theScanChooses() throws {
     var test = Case(format: .f32, candidates: 3, active: 3, length: 1)
-    let operands = try test.operands()
+    var operands = try test.operands()
     // A scan that sees groups 5, 7 and 11 alone.
     let seen: Set<Int> = [5, 7, 11]
-    let panels = ScanPanels(rank: Case.inner, bits: 8)!
     let rows = (0..<Case.neurons * Case.inner).map { index in
       seen.contains(index / Case.inner / 8) ? test.up.array(of: Float.self)[index] : 0
     }
-    panels.encode(rows, rows: Case.neurons, stride: Case.inner, into: operands[4]!.base)
+    operands[4] = test.scan(of: rows)
     func expected(_ groups: Set<Int>) throws -> Tensor {
       var dense = test
-      (dense.candidates, dense.active) = (12, 12)
+      (dense.common, dense.candidates, dense.active) = (0, 12, 12)
       var masked = operands
+      masked[4] = dense.scan(of: rows)
       masked[1] = Tensor(
         f32: test.up.array(of: Float.self).enumerated().map {
           groups.contains($0.offset / Case.inner / 8) ? $0.element : 0
@@ -243,7 +277,9 @@ import Testing
       return try dense.run(masked)
     }
     #expect(close(try test.run(operands), try expected(seen), 1e-5))
+    // Nothing is scanned of the common path.
     (test.common, test.candidates, test.active) = (1, 4, 4)
+    operands[4] = test.scan(of: rows)
     #expect(close(try test.run(operands), try expected(seen.union([0])), 1e-5))
   }
 
@@ -297,6 +333,13 @@ import Testing
     }
     for text in try refusals(Case(common: 7)) {
       #expect(text.contains("'common_groups' is 7, accepted is 0...6"))
+    }
+    // Two groups of 8 are a panel less.
+    let whole = Case().scan(of: Case().up.array(of: Float.self))
+    for text in try refusals(Case(common: 2), { $0[4] = whole }) { #expect(text.contains("accepted")) }
+    for text in try refusals(Case(scansGroups: true), { $0[4] = whole }) { #expect(text.contains("accepted")) }
+    for text in try refusals(Case(scansGroups: true, hasImportance: true)).prefix(1) {
+      #expect(text.contains("'gate_importance' is given with a scan of groups"))
     }
     for text in try refusals(Case(groupSize: 0)) { #expect(text.contains("'group_size' is 0")) }
     for text in try refusals(Case(cutoff: 1)) { #expect(text.contains("'cutoff' is given without 'gate'")) }

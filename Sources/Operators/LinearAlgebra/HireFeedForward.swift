@@ -14,10 +14,13 @@ import Tensors
 /// `gate_importance`. The first `common_groups` and the best by these scores are `candidate_groups`, computed exactly;
 /// `active_groups` of them, all when absent, are the best by exact scores. Neurons whose h is 0 are left out.
 ///
+/// `scan` has no rows for the common groups. With `scan_of` "groups" it has one row for each other group, the mean of
+/// its neurons' rows, and first scores are means of their gates (of up products without one).
+///
 /// With `cutoff`, without a scan, gates are cut off before the activation (``GateCutoff``).
 ///
-/// The exact meaning is the definition that is decomposed into: the best active groups of all by exact scores. With a
-/// scan or with `importance` the kernel may miss some.
+/// The exact meaning is the definition that is decomposed into: the best active groups of all by exact scores; with a
+/// scan and without `active_groups`, all groups. With a scan or with `importance` the kernel may miss some.
 struct HireFeedForward: Operator {
   let schema = OperatorSchema(
     "hire_feed_forward", "A feed-forward block of the groups of neurons that matter, found with a predictor.",
@@ -27,8 +30,8 @@ struct HireFeedForward: Operator {
     ],
     attributes: [
       "activation!": .string, "group_size!": .int, "candidate_groups!": .int, "active_groups": .int,
-      "common_groups": .int, "cutoff": .float, "outputs!": .int, "scan_rank": .int, "scan_bits": .int, "up_format": .string,
-      "gate_format": .string, "down_format!": .string,
+      "common_groups": .int, "cutoff": .float, "outputs!": .int, "scan_rank": .int, "scan_bits": .int,
+      "scan_of": .string, "up_format": .string, "gate_format": .string, "down_format!": .string,
     ])
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
@@ -69,7 +72,11 @@ struct HireFeedForward: Operator {
     guard let panels = settings.panels else {
       throw OperatorError("'scan_rank' and 'scan_bits' are missing, needed with 'scan'")
     }
-    try call.require(4, .u8, [panels.count(rows: neurons), panels.byteCount], "'scan'")
+    if settings.scansGroups, call.has(9) {
+      throw OperatorError("'gate_importance' is given with a scan of groups, which has no gates to weigh")
+    }
+    let rows = settings.scanRows(neurons)
+    try call.require(4, .u8, [panels.count(rows: rows), panels.byteCount], "'scan'")
     var rank = x.shape[x.rank - 1]
     if call.has(5) {
       let projection = try call.type(5)
@@ -105,7 +112,7 @@ struct HireFeedForward: Operator {
     if isGated { products = products + (isScanned ? candidates : queries * neurons) * inner }
     if isScanned {
       products =
-        products + queries * (neurons * (settings.panels?.rank ?? 0))
+        products + queries * (settings.scanRows(neurons) * (settings.panels?.rank ?? 0))
         + queries * (operand(5)?.elementCount ?? 0)
     }
     return Work(
@@ -149,7 +156,10 @@ struct HireFeedForward: Operator {
         ? importance : try builder("cast", importance, attributes: ["to": .element(element)])
       scored = try builder("mul", hidden, weights)
     }
-    hidden = try Self.keepActive(hidden, by: scored, settings, into: &builder)
+    // What a scan misses is missed.
+    if operand(4) == nil || !settings.keepsCandidates {
+      hidden = try Self.keepActive(hidden, by: scored, settings, into: &builder)
+    }
     guard let neurons = builder.type(hidden).shape.last?.constant else { return nil }
     var down = try builder(
       "unpack_columns", operand(2),

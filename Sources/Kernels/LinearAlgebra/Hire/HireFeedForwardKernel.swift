@@ -8,14 +8,16 @@ import Tensors
 ///     y      = sum of h_j down_j over neurons j of active groups + down_bias
 ///
 /// Operands: x `[..., K]`, up `[F, K]`, down, the columns of `[D, F]` (``BlockColumns``), gate `[F, K]`, scan
-/// (``ScanPanels`` of F rows), projection `[R, K]`, up_bias, down_bias, gate_bias, gate_importance `[F]`, importance
-/// `[F]`.
+/// (``ScanPanels``: a row per neuron, or per group, behind the common path), projection `[R, K]`, up_bias, down_bias,
+/// gate_bias, gate_importance `[F]`, importance `[F]`.
 ///
-/// 1. Every group has a first score: the sum of |act(s_j)|, times `gate_importance`, where s is the gate (the up
-///    product without one) as `scan` has it of z = projection x (of x itself without one); without a scan s is exact.
+/// 1. Every group behind the common path has a first score: the sum of |act(s_j)|, times `gate_importance`, where s is
+///    the gate (the up product without one) as `scan` has it of z = projection x (of x itself without one); without a
+///    scan s is exact, with a row per group in it the score is the mean of s_j, with its sign.
 /// 2. Candidates: the common groups, and of the others those with the largest scores, the first of equals; of exact s
 ///    without those that are 0, since nothing comes of them. Their h is computed exactly.
-/// 3. Of the candidates those are active whose sum of |act|, or of `importance` |h|, is largest, the first of equals.
+/// 3. Of the candidates those are active whose sum of |act|, or of `importance` |h|, is largest, the first of equals;
+///    all of them, where `active_groups` is not given.
 /// 4. Columns of down whose h is not zero are added up in the order of neurons: with all groups as candidates, ReLU
 ///    leaves out columns that the dense sum multiplies by 0, and the sum has the same bits.
 ///
@@ -67,12 +69,13 @@ struct HireFeedForwardKernel: Kernel {
     let rank = projection?.shape[0] ?? inner
     let scan = call.has(4) ? call.contiguous(4) : nil
     if let scan {
-      let count = settings.panels?.count(rows: neurons) ?? 0
+      let rows = settings.scanRows(neurons)
+      let count = settings.panels?.count(rows: rows) ?? 0
       guard let panels = settings.panels, panels.rank <= rank, scan.element == .u8, scan.rank == 2,
         scan.shape[0] == count, scan.shape[1] == panels.byteCount
       else {
         throw .invalid(
-          "operand 4 is \(scan.element)\(scan.shape.array), accepted are panels of \(neurons) rows and at most"
+          "operand 4 is \(scan.element)\(scan.shape.array), accepted are panels of \(rows) rows and at most"
             + " \(rank) coordinates as 'scan_rank' and 'scan_bits' tell")
       }
     }

@@ -2,18 +2,23 @@ public import Tensors
 
 /// How a feed-forward block finds the neurons that matter: the attributes of `hire_feed_forward`.
 ///
-/// Neurons form groups of `groupSize` neighbours. The first `commonGroups` are always candidates, the rest of
-/// `candidateGroups` are those with the highest first scores; `activeGroups` of them, by exact scores, count.
+/// Neurons form groups of `groupSize` neighbours. The first `commonGroups`, the common path, are always candidates, and
+/// no predictor reads them; the rest of `candidateGroups` are those with the highest first scores; `activeGroups` of
+/// them, by exact scores, count.
 public struct HireNeuronSettings: Sendable {
   public let activation: Activation
   public let groupSize: Int
   public let commonGroups: Int
   public let candidateGroups: Int
   public let activeGroups: Int
+  /// Whether all candidates count: what a predictor does not find is missed then, not left out.
+  public let keepsCandidates: Bool
   /// What is done to gates before the activation.
   public let cutoff: GateCutoff?
   /// The form of the predictor; nil when groups are found by exact gates.
   public let panels: ScanPanels?
+  /// Whether the predictor has a row for each group, the mean of its neurons' rows, not one for each neuron.
+  public let scansGroups: Bool
   /// Numbers of a row of the result.
   public let outputs: Int
   /// How the columns of down are stored.
@@ -35,6 +40,12 @@ public struct HireNeuronSettings: Sendable {
     candidateGroups = try number("candidate_groups", 1...(.max))
     commonGroups = try number("common_groups", 0...candidateGroups, default: 0)
     activeGroups = try number("active_groups", 1...candidateGroups, default: candidateGroups)
+    keepsCandidates = attributes["active_groups"] == nil
+    let scanned = attributes.string("scan_of", default: "neurons")
+    guard ["neurons", "groups"].contains(scanned) else {
+      throw error("'scan_of' is \"\(scanned)\", accepted are \"neurons\" and \"groups\"")
+    }
+    scansGroups = scanned == "groups"
     cutoff = GateCutoff(attributes)
     outputs = try number("outputs", 1...(.max))
     columns = try attributes.blockColumns("down_format", rows: outputs, orThrow: error)
@@ -57,5 +68,10 @@ public struct HireNeuronSettings: Sendable {
       throw error("\(candidateGroups) groups of \(groupSize) do not fit \(neurons) neurons")
     }
     return neurons / groupSize
+  }
+
+  /// Rows of the predictor of so many neurons: those of the common path have none.
+  public func scanRows(_ neurons: Int) -> Int {
+    scansGroups ? neurons / groupSize - commonGroups : neurons - commonGroups * groupSize
   }
 }

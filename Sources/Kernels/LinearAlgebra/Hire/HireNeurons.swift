@@ -43,7 +43,7 @@ struct HireNeurons {
 
   // MARK: First scores
 
-  /// The sum of |act| of each group by the scan: a row of groups for each row of x.
+  /// First scores by the scan: a row of groups for each row of x, of which those of the common path are not set.
   private static func scan(
     _ settings: HireNeuronSettings, _ block: HireBlock, _ x: Activations, _ resources: Resources
   ) -> UnsafeMutablePointer<Float> {
@@ -58,16 +58,19 @@ struct HireNeurons {
       z = UnsafePointer(product.y)
     }
     let queries = ScanQueries(z, rows: x.rows, stride: stride, panels: panels, resources)
-    let (neurons, size) = (block.up.weights.rows, settings.groupSize)
+    let common = settings.commonGroups
+    let count = settings.scanRows(block.up.weights.rows)
+    // Rows of the scan that make a score.
+    let size = settings.scansGroups ? 1 : settings.groupSize
     // Pieces of whole panels and whole groups.
     let unit = ScanPanels.rows * size / Self.greatestCommonDivisor(ScanPanels.rows, size)
     let step = unit * max(1, 512 / unit)
-    let pieces = (neurons + step - 1) / step
+    let pieces = (count + step - 1) / step
     let room = step * Int(CK_SCAN_ROWS)
     let rooms: UnsafeMutablePointer<Float> = scratch(resources.pool.placeCount(pieces) * room, resources)
     let scores: UnsafeMutablePointer<Float> = scratch(x.rows * block.groups, resources)
     resources.pool.forEachInPlace(pieces) { piece, place in
-      let (y, range) = (rooms + place * room, piece * step..<min((piece + 1) * step, neurons))
+      let (y, range) = (rooms + place * room, piece * step..<min((piece + 1) * step, count))
       for row in Swift.stride(from: 0, to: x.rows, by: Int(CK_SCAN_ROWS)) {
         let some = row..<min(row + Int(CK_SCAN_ROWS), x.rows)
         queries.scan(
@@ -75,20 +78,37 @@ struct HireNeurons {
           panels: panels.count(rows: range.count), y, stride: step)
         for row in some {
           let values = y + (row - some.lowerBound) * step
+          let own = scores + (row * block.groups + common + range.lowerBound / size)
+          if settings.scansGroups {
+            own.update(from: values, count: range.count)
+            addMeans(block.first.bias, of: settings.groupSize, from: common + range.lowerBound, range.count, to: own)
+            continue
+          }
+          let first = common * size + range.lowerBound
           if let bias = block.first.bias {
-            for index in 0..<range.count { values[index] += bias[range.lowerBound + index] }
+            for index in 0..<range.count { values[index] += bias[first + index] }
           }
           settings.activation.apply(values, range.count)
           if let factors = block.gateImportance {
-            for index in 0..<range.count { values[index] *= factors[range.lowerBound + index] }
+            for index in 0..<range.count { values[index] *= factors[first + index] }
           }
-          addMagnitudes(
-            values, groups: range.count / size, of: size,
-            into: scores + (row * block.groups + range.lowerBound / size))
+          addMagnitudes(values, groups: range.count / size, of: size, into: own)
         }
       }
     }
     return scores
+  }
+
+  /// Adds the mean of the biases of `count` groups to their scores.
+  private static func addMeans(
+    _ bias: UnsafePointer<Float>?, of size: Int, from group: Int, _ count: Int, to scores: UnsafeMutablePointer<Float>
+  ) {
+    guard let bias else { return }
+    for index in 0..<count {
+      var sum: Float = 0
+      for neuron in (group + index) * size..<(group + index + 1) * size { sum += bias[neuron] }
+      scores[index] += sum / Float(size)
+    }
   }
 
   private static func greatestCommonDivisor(_ a: Int, _ b: Int) -> Int {

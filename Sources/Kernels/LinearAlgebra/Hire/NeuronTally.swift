@@ -53,7 +53,8 @@ public final class NeuronTally {
     own.unions[x.rows, default: Union()].runs += 1
     own.unions[x.rows, default: Union()].neurons += choice.unionCount
     let scores = Self.exactScores(settings, block, x, resources)
-    var best = [UInt32](repeating: 0, count: settings.activeGroups)
+    let most = block.scan != nil && settings.keepsCandidates ? groups : settings.activeGroups
+    var best = [UInt32](repeating: 0, count: most)
     for row in 0..<x.rows {
       own.candidates += choice.candidateCount(row)
       var isActive = [Bool](repeating: false, count: groups)
@@ -61,7 +62,7 @@ public final class NeuronTally {
         own.active += 1
         isActive[neuron / settings.groupSize] = true
       }
-      VectorMath.best.select(groups, scores + row * groups, settings.activeGroups, &best)
+      VectorMath.best.select(groups, scores + row * groups, most, &best)
       for group in best where scores[row * groups + Int(group)] > 0 {
         own.wanted += 1
         if isActive[Int(group)] { own.found += 1 }
