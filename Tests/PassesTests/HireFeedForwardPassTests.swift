@@ -9,20 +9,22 @@ import Testing
 
 /// The pass on a decoder of a cache, feed-forward blocks and a head.
 @Suite struct HireFeedForwardPassTests {
-  private static let width = 64, neurons = 512, groups = 64, active = 4
+  static let width = 64, neurons = 512, groups = 64, active = 4
 
   /// A block of the decoder.
-  private struct Block {
+  struct Block {
     var activation = "relu_squared"
     var isGated = false
     var active = HireFeedForwardPassTests.active
     var cutoff: Float?
     /// Rows of up differ by what small codes do not show.
     var isFlat = false
+    /// What is in the rows of up, and of the gate, beside noise.
+    var planted: PlantedNeurons?
   }
 
   /// Blocks read directions that the embedding has; few groups answer to each.
-  private static func decoder(_ blocks: [Block]) throws -> Module {
+  static func decoder(_ blocks: [Block]) throws -> Module {
     var random = SeededGenerator(seed: 3)
     func noise(_ count: Int, _ size: Float = 1) -> [Float] {
       (0..<count).map { _ in Float.random(in: -size...size, using: &random) }
@@ -36,51 +38,61 @@ import Testing
     let present = try builder("cache_append", past, x, attributes: ["axis": .int(1)])
     for (index, block) in blocks.enumerated() {
       var rows = noise(neurons * width)
+      if let planted = block.planted { rows = planted.rows(neurons, width, &random) }
       if block.isFlat { for place in rows.indices { rows[place] = rows[place % width] + 1e-4 * rows[place] } }
       let up = builder.constant(Tensor(f32: rows, [neurons, width]), name: "up\(index)")
-      let down = builder.constant(
-        Tensor(f32: noise(width * neurons, 0.01), [width, neurons]), name: "down\(index)")
+      var columns = noise(width * neurons, 0.01)
+      if block.planted?.isOnGrid ?? false { columns = PlantedNeurons.onGrid(columns, neurons) }
+      let down = builder.constant(Tensor(f32: columns, [width, neurons]), name: "down\(index)")
+      let first = block.planted == nil ? noise(neurons * width) : rows
       let gate =
         block.isGated
-        ? builder.constant(Tensor(f32: noise(neurons * width), [neurons, width]), name: "gate\(index)") : nil
+        ? builder.constant(Tensor(f32: first, [neurons, width]), name: "gate\(index)") : nil
+      let bias = block.planted?.bias.map {
+        builder.constant(Tensor(f32: Array(repeating: $0, count: neurons), [neurons]), name: "bias\(index)")
+      }
       var attributes: [String: AttributeValue] = ["activation": .string(block.activation)]
       if block.active > 0 {
         attributes["group_size"] = .int(neurons / groups)
         attributes["active_groups"] = .int(block.active)
       }
       if let cutoff = block.cutoff { attributes["cutoff"] = .float(cutoff) }
-      x = try builder("feed_forward", x, up, down, gate, attributes: attributes)
+      let biases = block.isGated ? [nil, nil, bias] : [bias]
+      x = try builder.add("feed_forward", [x, up, down, gate] + (bias == nil ? [] : biases), Attributes(attributes))[0]!
     }
     let logits = try builder("lm_head", x, table)
     builder.graph.outputs = [("logits", logits), ("present", present)]
     return Module(functions: [Module.Function("main", builder.graph)], constants: builder.constants)
   }
 
-  private static func states(_ count: Int) -> [HiddenStates] {
+  static func states(_ count: Int, heldOut: Int = 64) -> [HiddenStates] {
     var random = SeededGenerator(seed: 4)
     return (0..<count).map { _ in
-      let rows = (0..<(512 * width)).map { _ in Float.random(in: -1...1, using: &random) }
-      return HiddenStates(Tensor(f32: rows, [512, width]), fittedCount: 256, origin: "a test")
+      let total = 256 + heldOut
+      var rows = (0..<(total * width)).map { _ in Float.random(in: -1...1, using: &random) }
+      // What groups that are active for most tokens look for.
+      for row in 0..<total { rows[row * width] = 1 }
+      return HiddenStates(Tensor(f32: rows, [total, width]), fittedCount: 256, origin: "a test")
     }
   }
 
-  private static func run(_ module: inout Module, _ pass: HireFeedForward) throws -> PassRecord {
+  static func run(_ module: inout Module, _ pass: HireFeedForward) throws -> PassRecord {
     try PassPipeline([SpecializePhases(), pass]).run(on: &module, operators: OperatorSet.standard)[1]
   }
 
-  private static func operations(_ module: Module, _ function: String) -> [String] {
+  static func operations(_ module: Module, _ function: String) -> [String] {
     let graph = module.functions.first { $0.name == function }!.graph
     return graph.order.map { graph[$0].operation }.filter { $0.contains("feed_forward") }
   }
 
   /// Logits of one token by a function.
-  private static func logits(_ module: Module, _ name: String) throws -> [Double] {
+  static func logits(_ module: Module, _ name: String) throws -> [Double] {
     let inputs = ["input_ids": Tensor(i64: [77], [1, 1]), "past": Tensor(.f32, [1, 2, width])]
     let function = try #require(module.functions.first { $0.name == name })
     return try #require(try Interpreter(module).run(function, inputs: inputs)["logits"]).doubles
   }
 
-  private static func close(_ a: [Double], _ b: [Double], _ share: Double) -> Bool {
+  static func close(_ a: [Double], _ b: [Double], _ share: Double) -> Bool {
     let size = b.map(abs).max()!
     return zip(a, b).allSatisfy { abs($0 - $1) <= share * size }
   }
@@ -89,7 +101,7 @@ import Testing
     var module = try Self.decoder([Block(), Block()])
     var options = HireFeedForward.Options()
     options.recall = 0.9999
-    let pass = HireFeedForward(options, states: Self.states(2), threadCount: 2)
+    let pass = HireFeedForward(options, states: Self.states(2, heldOut: 256), threadCount: 2)
     #expect(pass.taps(module.main.graph).count == 2)
     let record = try Self.run(&module, pass)
     #expect(record.misses.isEmpty, "\(record.misses)")

@@ -28,11 +28,17 @@ public struct HiddenStates: Sendable {
 
   /// At most `count` of the rows that are held out, evenly spread.
   func heldOut(_ count: Int) -> Tensor {
-    let available = rows.shape[0] - fittedCount
-    let picked = min(count, available)
+    spread(count, over: fittedCount..<rows.shape[0])
+  }
+
+  /// At most `count` of the rows for fitting, evenly spread.
+  func fitted(_ count: Int) -> Tensor { spread(count, over: 0..<fittedCount) }
+
+  private func spread(_ count: Int, over range: Range<Int>) -> Tensor {
+    let picked = min(count, range.count)
     let result = Tensor(.f32, [picked, width])
     for index in 0..<picked {
-      let row = fittedCount + index * available / picked
+      let row = range.lowerBound + index * range.count / picked
       (result.base + index * width * 4).copyMemory(from: base + row * width, byteCount: width * 4)
     }
     return result

@@ -13,13 +13,19 @@ import Tensors
 ///
 /// Blocks that were trained with groups keep their meaning, up to groups that the predictor misses: its form and the
 /// number of candidates are searched for the fewest bytes that meet the recall on hidden states that were held out.
-/// Blocks with ReLU, and those whose gates are cut off, keep theirs entirely: neurons that are 0 are left out. Others change theirs, so they are left
-/// alone unless ``Options/budget`` says how far logits may move (``NeuronBudget``), or ``Options/keep`` how many neurons
-/// stay: those with the largest exact gates, or of largest products with up, for what their columns of down weigh; or,
-/// of a given number, those that a predictor finds where that reads less.
+/// Blocks with ReLU, and those whose gates are cut off, leave out neurons that are 0. What decides that is computed
+/// exactly, or, behind ReLU and where that reads less, of those neurons alone that a predictor finds: one by one, or in
+/// groups of 8 that are active together (``CoactivationGroups``). With a recall of 1 nothing is predicted.
+/// Others change their meaning, so they are left alone unless ``Options/budget`` says how far logits may move
+/// (``NeuronBudget``), or ``Options/keep`` how many neurons stay: those with the largest exact gates, or of largest
+/// products with up, for what their columns of down weigh; or, of a given number, those that a predictor finds where
+/// that reads less.
+///
+/// Groups that are active for most tokens may be always computed (``CommonPath``). An order of neurons by either is
+/// folded into the weights of all functions (``NeuronReordering``), where it saves bytes on held-out states.
 public struct HireFeedForward: TryingPass {
   public struct Options: Sendable, Equatable {
-    /// The share of active groups that must be candidates, in every block.
+    /// The share of active groups, or active neurons, that must be candidates, in every block.
     public var recall = 0.99
     /// The share of neurons that blocks without trained groups keep; nil leaves them dense.
     public var keep: Double?
@@ -100,8 +106,13 @@ public struct HireFeedForward: TryingPass {
           continue
         }
         let (choice, basis) = options.list[0]
-        try rewrite(&module, index, NeuronRewrite(block, choice, basis, states[index], index: index, pool), context)
-        total.add(choice, block)
+        var changed = module
+        if let order = choice.order { try reorder(&changed, index, order, context) }
+        let ordered = choice.order.map(block.reordered) ?? block
+        try rewrite(
+          &changed, index, NeuronRewrite(ordered, choice, basis, states[index], index: index, pool), context)
+        module = changed
+        total.add(choice, block, options.pick)
       } catch {
         context.miss(graph[id], error.reason)
       }
@@ -111,17 +122,21 @@ public struct HireFeedForward: TryingPass {
     }
     guard total.count > 0 else { return }
     context.count("blocks", by: total.count)
-    context.note(total.note)
+    for note in total.notes { context.note(note) }
     let wanted = options.budget.map { "KL of at most \($0) nats" }
       ?? options.keep.map { "keep \(Self.percent($0)) of the neurons" }
-      ?? "recall of active groups >= \(options.recall)"
+      ?? "recall of what is active >= \(options.recall)"
     context.measure(wanted: wanted, measured: total.measured)
     module.metadata["ffn"] = "hire"
   }
 
   // MARK: Choosing
 
-  private typealias Choices = (list: [(NeuronChoice, HeadBasis?)], isTried: Bool)
+  private struct Choices {
+    var list: [(NeuronChoice, HeadBasis?)]
+    var isTried = false
+    var pick: NeuronPick?
+  }
 
   /// What a block may become: one form, or those among which a trial chooses.
   private func choices(
@@ -136,20 +151,17 @@ public struct HireFeedForward: TryingPass {
       throw Miss("hidden states have \(states[index].width) numbers, the block reads \(block.width)")
     }
     if block.activeGroups > 0 {
-      let found = try search(
-        block, groupSize: block.groupSize, active: block.activeGroups, index, pool, &context)
-      guard found.0.bytes < block.denseBytes else { throw Self.doesNotPay(found.0.bytes, block) }
-      return ([found], false)
+      let (pick, basis) = try search(
+        block, unitSize: block.groupSize, active: block.activeGroups, index, pool, &context)
+      return try paying(Choices(list: [(pick.choice, basis)], pick: pick), block)
     }
     if let keep = options.keep {
-      let found = try kept(block, candidates: keep, active: 1, index, pool, &context)
-      guard found.0.bytes < block.denseBytes else { throw Self.doesNotPay(found.0.bytes, block) }
-      return ([found], false)
+      return try paying(
+        Choices(list: [try kept(block, candidates: keep, active: 1, index, pool, &context)]), block)
     }
     if block.hasZeros {
-      let choice = zeros(block, states[index], pool)
-      guard choice.bytes < block.denseBytes else { throw Self.doesNotPay(choice.bytes, block) }
-      return ([(choice, nil)], false)
+      let (pick, basis) = try zeros(block, index, pool, &context)
+      return try paying(Choices(list: [(pick.choice, basis)], pick: pick), block)
     }
     guard trial != nil else { throw Miss("there is nothing to try it with") }
     var list: [(NeuronChoice, HeadBasis?)] = []
@@ -158,7 +170,17 @@ public struct HireFeedForward: TryingPass {
       if found.0.bytes < block.denseBytes { list.append(found) }
     }
     if list.isEmpty { throw Miss("no share of its neurons would read less than all") }
-    return (list, true)
+    return Choices(list: list, isTried: true)
+  }
+
+  private func paying(_ choices: Choices, _ block: NeuronBlock) throws(Miss) -> Choices {
+    let bytes = choices.list[0].0.bytes
+    guard bytes < block.denseBytes else {
+      throw Miss(
+        "it would not pay: \(Self.megabytes(bytes)) per token, the dense block reads"
+          + " \(Self.megabytes(block.denseBytes))")
+    }
+    return choices
   }
 
   /// Some of the neurons, by exact gates or a predictor.
@@ -175,47 +197,64 @@ public struct HireFeedForward: TryingPass {
       isWeighed: true, bytes: block.exactBytes(candidates: candidates, active: active), recall: 1, interval: 0)
     // A predictor of what is small itself reads more than that.
     let first = isGated ? block.gateFormat : block.upFormat
-    guard options.keep != nil, block.cutoff == nil, first.bitsPerWeight > 8, let found = try? search(block, groupSize: 1, active: active, index, pool, &context),
-      found.0.bytes < exact.bytes
+    guard options.keep != nil, block.cutoff == nil, first.bitsPerWeight > 8,
+      let (pick, basis) = try? search(block, unitSize: 1, active: active, index, pool, &context),
+      pick.choice.bytes < exact.bytes
     else { return (exact, nil) }
-    return found
+    return (pick.choice, basis)
   }
 
-  /// All neurons that are not 0.
-  private func zeros(_ block: NeuronBlock, _ states: HiddenStates, _ pool: ThreadPool) -> NeuronChoice {
-    let active = NeuronSearch.activeCount(block, states, pool)
-    return NeuronChoice(
-      groupSize: 1, candidateGroups: block.neurons, activeGroups: block.neurons, scan: nil,
-      bytes: block.exactBytes(candidates: active, active: active), recall: 1, interval: 0)
+  /// Neurons of a group by co-activation.
+  private static let coactiveSize = 8
+
+  /// All neurons that are not 0, as far as a predictor finds them where one pays.
+  private func zeros(
+    _ block: NeuronBlock, _ index: Int, _ pool: ThreadPool, _ context: inout PassContext
+  ) throws(Miss) -> (NeuronPick, HeadBasis?) {
+    let search = try NeuronSearch(block, unitSize: 1, most: nil, states[index], pool: pool)
+    var (groupings, size) = ([search.asTheyLie], Self.coactiveSize)
+    var lines = ["block \(index): ReLU; dense \(Self.megabytes(block.denseBytes))"]
+    do throws(Miss) {
+      groupings.append(try search.coactive(size: size))
+      groupings.insert(search.neighbours(of: size), at: 1)
+    } catch {
+      lines.append("  neurons keep their order: \(error.reason)")
+    }
+    var choices = groupings.filter { $0.groupSize == 1 || $0.kind == .coactive }.map(search.exact)
+    if options.recall < 1 { choices += search.findings(recall: options.recall, groupings).choices }
+    guard let pick = NeuronPick(choices) else { preconditionFailure("neurons as they lie are a choice") }
+    // The best of each kind.
+    for isCoactive in [false, true] {
+      for size in [1, size] {
+        let best = choices.filter { $0.isCoactive == isCoactive && $0.groupSize == size }.min { $0.bytes < $1.bytes }
+        if let best { lines.append("  \(Self.describe(best))") }
+      }
+    }
+    context.explain(lines)
+    return (pick, search.basis)
   }
 
   private func search(
-    _ block: NeuronBlock, groupSize: Int, active: Int, _ index: Int, _ pool: ThreadPool,
+    _ block: NeuronBlock, unitSize: Int, active: Int, _ index: Int, _ pool: ThreadPool,
     _ context: inout PassContext
-  ) throws(Miss) -> (NeuronChoice, HeadBasis?) {
-    let search = try NeuronSearch(
-      block, groupSize: groupSize, active: active, states[index], pool: pool)
-    let found = search.findings(recall: options.recall)
-    guard let choice = found.choices.first else {
+  ) throws(Miss) -> (NeuronPick, HeadBasis?) {
+    let search = try NeuronSearch(block, unitSize: unitSize, most: active, states[index], pool: pool)
+    let found = search.findings(recall: options.recall, [search.asTheyLie])
+    guard let pick = NeuronPick(found.choices) else {
       let text = found.best.map { "the best reaches \(Self.percent($0.recall)) +- \(Self.percent($0.interval))" }
       throw Miss(
         "no predictor finds \(Self.percent(options.recall)) of the active groups: \(text ?? "none fits")")
     }
     context.explain(
       [
-        "block \(index): \(active) of \(block.neurons / groupSize) groups; dense \(Self.megabytes(block.denseBytes))"
+        "block \(index): \(active) of \(block.neurons / unitSize) groups; dense \(Self.megabytes(block.denseBytes))"
       ]
         + found.choices.prefix(4).map { "  \(Self.describe($0))" }
         + ["  recall of 1, 1.5, 2 and 3 times as many candidates as active groups:"]
         + found.comparison.map { form, recalls in
           "    \(Self.describe(form)): \(recalls.map { Self.percent($0) }.joined(separator: " / "))"
         })
-    return (choice, search.basis)
-  }
-
-  private static func doesNotPay(_ bytes: Int, _ block: NeuronBlock) -> Miss {
-    Miss(
-      "it would not pay: \(megabytes(bytes)) per token, the dense block reads \(megabytes(block.denseBytes))")
+    return (pick, search.basis)
   }
 
   // MARK: Spending a budget
@@ -249,7 +288,7 @@ public struct HireFeedForward: TryingPass {
           })
       if let pick {
         try rewrite(&module, index, block.rewrites[pick], context)
-        total.add(block.choices[pick], block.block)
+        total.add(block.choices[pick], block.block, nil)
       } else if let (choice, divergence) = zip(block.choices, block.divergences).first(where: { _ in true }) {
         context.miss(
           module.main.graph[block.node],
@@ -265,6 +304,33 @@ public struct HireFeedForward: TryingPass {
 
   // MARK: Rewriting
 
+  /// Gives the neurons of block `index` another order in all functions that have it.
+  private func reorder(
+    _ module: inout Module, _ index: Int, _ order: [Int], _ context: PassContext
+  ) throws(Miss) {
+    let name = "hire.ffn.\(index).order"
+    module.constants[name] = Tensor(i64: order, [order.count])
+    for place in module.functions.indices {
+      let function = module.functions[place]
+      guard place == 0 || Self.phases.contains(function.name) else { continue }
+      let id = try Self.block(index, of: function)
+      module.functions[place].graph = try NeuronReordering(order: order).replacing(
+        id, of: function.graph, name, module.constants, context)
+    }
+  }
+
+  private static let phases: Set = ["prefill", "decode", "block"]
+
+  /// Dense block `index` of a function, in which those before it are replaced by now, or were left alone.
+  private static func block(_ index: Int, of function: Module.Function) throws(Miss) -> NodeID {
+    let graph = function.graph
+    let blocks = graph.order.filter { ["feed_forward", "hire_feed_forward"].contains(graph[$0].operation) }
+    guard index < blocks.count, graph[blocks[index]].operation == "feed_forward" else {
+      throw Miss("function '\(function.name)' has other blocks than the whole model")
+    }
+    return blocks[index]
+  }
+
   /// Replaces block `index` where tokens are generated one by one or in small blocks.
   private func rewrite(
     _ module: inout Module, _ index: Int, _ rewrite: NeuronRewrite, _ context: PassContext
@@ -275,13 +341,9 @@ public struct HireFeedForward: TryingPass {
       guard let function = module.functions.firstIndex(where: { $0.name == name }) else {
         throw Miss("there is no function '\(name)', which specialize-phases makes")
       }
+      let id = try Self.block(index, of: module.functions[function])
       let graph = module.functions[function].graph
-      // Those before it are replaced by now, or were left alone.
-      let blocks = graph.order.filter { ["feed_forward", "hire_feed_forward"].contains(graph[$0].operation) }
-      guard index < blocks.count, graph[blocks[index]].operation == "feed_forward" else {
-        throw Miss("function '\(name)' has other blocks than the whole model")
-      }
-      graphs.append((function, try rewrite.replacing(blocks[index], of: graph, module.constants, context)))
+      graphs.append((function, try rewrite.replacing(id, of: graph, module.constants, context)))
     }
     for (function, graph) in graphs { module.functions[function].graph = graph }
   }
@@ -289,44 +351,20 @@ public struct HireFeedForward: TryingPass {
   // MARK: Words
 
   private static func describe(_ choice: NeuronChoice) -> String {
-    "\(choice.scan.map(describe) ?? "exact") -> \(choice.candidateGroups) groups -> \(choice.activeGroups): \(megabytes(choice.bytes)), recall"
-      + " \(percent(choice.recall)) +- \(percent(choice.interval))"
+    let common = choice.commonGroups > 0 ? " (\(choice.commonGroups) common, p = \(choice.commonShare))" : ""
+    let order = choice.isCoactive ? ", by co-activation" : ""
+    return "\(choice.scan.map(describe) ?? "exact") -> \(choice.candidateGroups) groups of \(choice.groupSize)\(common)"
+      + (choice.activeGroups.map { " -> \($0)" } ?? "")
+      + "\(order): \(megabytes(choice.bytes)), recall \(percent(choice.recall)) +- \(percent(choice.interval))"
   }
 
   private static func describe(_ scan: NeuronScan) -> String {
-    "\(scan.hasBasis ? "rank " : "all ")\(scan.rank) of \(scan.bits) bits"
+    "\(scan.hasBasis ? "rank " : "all ")\(scan.rank) of \(scan.bits) bits\(scan.isOfGroups ? " by group" : "")"
   }
 
   static func percent(_ share: Double) -> String { "\((share * 10_000).rounded() / 100) %" }
   static func megabytes(_ bytes: Int) -> String { "\((Double(bytes) / 1e4).rounded() / 100) MB" }
   private static func nats(_ mean: RunningMean) -> String {
     "\((mean.mean * 1e6).rounded() / 1e6) +- \((mean.standardError * 1e6).rounded() / 1e6)"
-  }
-}
-
-/// What all rewritten blocks come to.
-struct NeuronTotal {
-  private(set) var count = 0
-  private var recall = 1.0
-  private var bytes = 0, dense = 0
-  /// What a budget's trial said.
-  var divergence: String?
-
-  mutating func add(_ choice: NeuronChoice, _ block: NeuronBlock) {
-    count += 1
-    recall = min(recall, choice.recall)
-    bytes += choice.bytes
-    dense += block.denseBytes
-  }
-
-  private var share: String { HireFeedForward.percent(Double(bytes) / Double(max(1, dense))) }
-
-  var note: String {
-    "HiRE FFN: \(count) blocks read \(share) of their \(HireFeedForward.megabytes(dense)), "
-      + (divergence ?? "find \(HireFeedForward.percent(recall)) of the active groups or more")
-  }
-
-  var measured: String {
-    "\(divergence ?? "\((recall * 1e5).rounded() / 1e5) in the worst block"), \(share) of the bytes"
   }
 }

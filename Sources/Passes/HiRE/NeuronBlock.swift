@@ -9,12 +9,12 @@ struct NeuronBlock {
   /// What is done to gates before the activation.
   let cutoff: GateCutoff?
   /// f32 [F, K].
-  let up: Tensor
-  let gate: Tensor?
+  var up: Tensor
+  var gate: Tensor?
   /// f32 [D, F].
-  let down: Tensor
+  var down: Tensor
   /// f32 [F], of the gate, or of up without one.
-  let bias: Tensor?
+  var bias: Tensor?
   let upFormat: BlockFormat, gateFormat: BlockFormat, downFormat: BlockFormat
   /// Neurons of a group, and active groups; 0 where the model was not trained with groups.
   let groupSize: Int, activeGroups: Int
@@ -46,6 +46,33 @@ struct NeuronBlock {
   /// What decides which neurons matter, f32 [F, K].
   var first: Tensor { gate ?? up }
 
+  /// Bytes of the rows that a candidate is computed from.
+  var rowBytes: Int { upFormat.rowBytes(width) + (gate == nil ? 0 : gateFormat.rowBytes(width)) }
+
+  /// Exact activations, f32 [rows, F]: of gates, or of products with up without one.
+  ///
+  /// - Parameter x: f32 [N, K].
+  func activations(_ x: Tensor, _ rows: Range<Int>, _ pool: ThreadPool) -> Tensor {
+    let result = Tensor(.f32, [rows.count, neurons])
+    let values = result.base.assumingMemoryBound(to: Float.self)
+    LinearProduct(
+      rows: rows.count, inner: width, columns: neurons,
+      x: x.base.assumingMemoryBound(to: Float.self) + rows.lowerBound * width,
+      w: first.base.assumingMemoryBound(to: Float.self), y: values
+    ).run(pool)
+    activate(values, rows: rows.count)
+    return withExtendedLifetime((x, first)) { result }
+  }
+
+  /// act(z + bias) in place, cut off where the block does that.
+  func activate(_ z: UnsafeMutablePointer<Float>, rows: Int) {
+    if let bias = bias?.array(of: Float.self) {
+      for index in 0..<rows * neurons { z[index] += bias[index % neurons] }
+    }
+    if let cutoff { for row in 0..<rows { cutoff.apply(z + row * neurons, neurons) } }
+    activation.apply(z, rows * neurons)
+  }
+
   /// How columns of down are stored: with the codes and scales of its rows; those of other forms
   /// in 8 bits, which are the numbers of nested planes.
   var columns: BlockColumns {
@@ -64,6 +91,20 @@ struct NeuronBlock {
     let panels = columns.count(columns: neurons)
     return count * columns.columnBytes
       + columns.parameterBytes(columns: neurons) / panels * min(panels, count / groupSize)
+  }
+
+  /// Bytes that rows read of down on average: the columns of neurons that they need, and the parameters of panels that
+  /// hold any of these.
+  ///
+  /// - Parameter activity: of single neurons.
+  func downBytes(_ activity: NeuronActivity, _ grouping: NeuronGrouping) -> Int {
+    let panelOfNeuron = NeuronGrouping(
+      grouping.kind, grouping.order, unitSize: 1, size: BlockFormat.blockSize
+    ).groupOfUnit
+    let panels = activity.rows.reduce(0) { $0 + Set($1.map { panelOfNeuron[Int($0)] }).count }
+    let parameters = columns.parameterBytes(columns: BlockFormat.blockSize)
+    return Int(activity.mean * Double(columns.columnBytes))
+      + panels * parameters / max(1, activity.rows.count)
   }
 
   /// Bytes that a token reads where exact gates, or exact products with up, choose: all rows of what chooses, rows of

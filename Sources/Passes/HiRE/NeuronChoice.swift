@@ -5,11 +5,18 @@ import Tensors
 struct NeuronChoice {
   let groupSize: Int
   let candidateGroups: Int
-  let activeGroups: Int
+  /// Candidates that count; nil where all do.
+  let activeGroups: Int?
   /// How groups are predicted; nil where exact gates choose.
   let scan: NeuronScan?
   /// Whether neurons are weighed by what they add (``NeuronBlock/importance()``).
   var isWeighed = false
+  /// The neuron at each place; nil where they lie as the model has them.
+  var order: [Int]?
+  /// Whether neurons that are active together were put into groups for it.
+  var isCoactive = false
+  /// Groups of the common path, which come first, and the least share of tokens that one is active for.
+  var commonGroups = 0, commonShare = 1.0
   /// Bytes that a token reads.
   let bytes: Int
   /// The mean share of the groups to be active that are candidates, and half of its 95 % interval.
@@ -22,11 +29,14 @@ struct NeuronScan: Hashable {
   let rank: Int, bits: Int
   /// Whether coordinates are those of a basis fitted to calibrated states (``HeadBasis``), or those of x.
   let hasBasis: Bool
+  /// Whether there is one row for each group, the mean of its neurons', not one for each neuron.
+  var isOfGroups = false
 
   var panels: ScanPanels { ScanPanels(rank: rank, bits: bits)! }
 
-  func bytes(neurons: Int, width: Int) -> Int {
-    panels.count(rows: neurons) * panels.byteCount + (hasBasis ? rank * width * 4 : 0)
+  /// - Parameter rows: neurons or groups that have one.
+  func bytes(rows: Int, width: Int) -> Int {
+    panels.count(rows: rows) * panels.byteCount + (hasBasis ? rank * width * 4 : 0)
   }
 }
 
@@ -38,6 +48,27 @@ struct NeuronPredictor {
   let projection: Tensor?
   /// What the codes stand for, f32 [F, R].
   let decoded: Tensor
+
+  /// The predictor of a choice.
+  ///
+  /// - Parameter block: with its neurons in the order of the choice.
+  init(_ choice: NeuronChoice, _ form: NeuronScan, of block: NeuronBlock, basis: HeadBasis?, pool: ThreadPool) {
+    let common = choice.commonGroups * choice.groupSize
+    let first = common == 0 ? block.first : NeuronBlock.rows(block.first, Array(common..<block.neurons))
+    self.init(
+      form, first: form.isOfGroups ? Self.means(first, of: choice.groupSize) : first, basis: basis, pool: pool)
+  }
+
+  /// The mean of each group of rows.
+  static func means(_ rows: Tensor, of size: Int) -> Tensor {
+    let (count, width) = (rows.shape[0] / size, rows.shape[1])
+    let numbers = rows.array(of: Float.self)
+    var means = [Float](repeating: 0, count: count * width)
+    for row in 0..<count * size {
+      for k in 0..<width { means[row / size * width + k] += numbers[row * width + k] }
+    }
+    return Tensor(f32: means.map { $0 / Float(size) }, [count, width])
+  }
 
   /// - Parameter first: f32 [F, K], what is predicted.
   init(_ form: NeuronScan, first: Tensor, basis: HeadBasis?, pool: ThreadPool) {

@@ -9,12 +9,14 @@ struct NeuronRewrite {
   let constants: [(name: String, tensor: Tensor?)]
   private let attributes: [String: AttributeValue]
 
-  /// - Parameter index: the number of the block, for the names of constants.
+  /// - Parameters:
+  ///   - block: with its neurons in the order of the choice.
+  ///   - index: the number of the block, for the names of constants.
   init(
     _ block: NeuronBlock, _ choice: NeuronChoice, _ basis: HeadBasis?, _ states: HiddenStates, index: Int,
     _ pool: ThreadPool
   ) {
-    let predictor = choice.scan.map { NeuronPredictor($0, first: block.first, basis: basis, pool: pool) }
+    let predictor = choice.scan.map { NeuronPredictor(choice, $0, of: block, basis: basis, pool: pool) }
     let importance = choice.isWeighed ? block.importance(states, pool) : nil
     self.init(
       block, choice, index: index, down: block.downColumns(pool), predictor: predictor, importance: importance)
@@ -33,12 +35,15 @@ struct NeuronRewrite {
     ]
     var attributes: [String: AttributeValue] = [
       "activation": .string(block.activation.rawValue), "group_size": .int(choice.groupSize),
-      "candidate_groups": .int(choice.candidateGroups), "active_groups": .int(choice.activeGroups),
-      "outputs": .int(block.outputs), "down_format": .string(block.columns.format.rawValue),
+      "candidate_groups": .int(choice.candidateGroups), "outputs": .int(block.outputs),
+      "down_format": .string(block.columns.format.rawValue),
     ]
+    if let active = choice.activeGroups { attributes["active_groups"] = .int(active) }
+    if choice.commonGroups > 0 { attributes["common_groups"] = .int(choice.commonGroups) }
     if let scan = choice.scan {
       attributes["scan_rank"] = .int(scan.rank)
       attributes["scan_bits"] = .int(scan.bits)
+      if scan.isOfGroups { attributes["scan_of"] = .string("groups") }
     }
     if let cutoff = block.cutoff { attributes["cutoff"] = .float(cutoff.deviations) }
     if block.upFormat != .f32 { attributes["up_format"] = .string(block.upFormat.rawValue) }

@@ -2,69 +2,122 @@ import GraphIR
 import Kernels
 import Tensors
 
-/// Searches the predictor of a block's groups that reads the least and finds what it must.
+/// Searches how a block's neurons are found with the fewest bytes: the predictor, the order and groups of neurons, the
+/// common path, and the number of candidates that finds what it must on rows held out.
 struct NeuronSearch {
   private let block: NeuronBlock
   private let pool: ThreadPool
   /// f32 [N, K], held out.
   private let judged: Tensor
   let basis: HeadBasis?
-  private let groupSize: Int
-  private let active: Int
-  /// The groups that should be active, `active` of them per row; -1 for one whose score is 0, which nobody misses.
-  private let best: [Int]
+  /// Neurons of a unit, and units that count; nil counts all that are not 0.
+  private let unitSize: Int
+  private let most: Int?
+  /// What judged rows need, and rows that are not judged.
+  private let needed: NeuronActivity, fitted: NeuronActivity
 
-  private var groups: Int { block.neurons / groupSize }
+  private var units: Int { block.neurons / unitSize }
 
-  /// States that predictors are judged by.
-  private static let judgedCount = 256
-  /// Candidates at most, as a multiple of active groups, and steps of one.
+  /// Rows that predictors are judged by, and rows that orders and common paths are made from.
+  private static let judgedCount = 256, fittedCount = 2048
+  /// Candidates at most, as a multiple of what rows need, and steps of one.
   private static let mostCandidates = 6, steps = 24
 
-  init(_ block: NeuronBlock, groupSize: Int, active: Int, _ states: HiddenStates, pool: ThreadPool)
+  init(_ block: NeuronBlock, unitSize: Int, most: Int?, _ states: HiddenStates, pool: ThreadPool)
     throws(Miss)
   {
-    (self.block, self.groupSize, self.active, self.pool) = (block, groupSize, active, pool)
+    (self.block, self.unitSize, self.most, self.pool) = (block, unitSize, most, pool)
     judged = states.heldOut(Self.judgedCount)
-    basis = try HeadBasis(states: states.rows, rows: states.fittedCount, weights: block.first, pool: pool)
-    let exact = NeuronPredictor.product(judged, block.first, isTransposed: false, pool)
-    let scores = Self.groupScores(exact, block, groupSize)
-    let count = block.neurons / groupSize
-    best = (0..<judged.shape[0]).flatMap { row in
-      Self.largest(active, Array(scores[(row * count)..<((row + 1) * count)])).map {
-        scores[row * count + $0] == 0 ? -1 : $0
-      }
-    }
+    // Scores of gates that are cut off depend on all of them: nothing predicts them.
+    basis =
+      block.cutoff == nil
+      ? try HeadBasis(states: states.rows, rows: states.fittedCount, weights: block.first, pool: pool) : nil
+    needed = NeuronActivity(block, judged, unitSize: unitSize, most: most, pool)
+    fitted = NeuronActivity(block, states.fitted(Self.fittedCount), unitSize: unitSize, most: most, pool)
   }
+
+  // MARK: Groupings
+
+  /// Units one by one, as they lie.
+  var asTheyLie: NeuronGrouping { NeuronGrouping(units: units, unitSize: unitSize, size: 1) }
+
+  /// Neighbours in groups, as they lie.
+  func neighbours(of size: Int) -> NeuronGrouping { NeuronGrouping(units: units, unitSize: unitSize, size: size) }
+
+  /// Those together that are active together.
+  ///
+  /// - Throws: why the neurons must stay as they lie.
+  func coactive(size: Int) throws(Miss) -> NeuronGrouping {
+    if block.cutoff != nil { throw Miss("cut-offs depend on the order of gates") }
+    guard units % size == 0 else { throw Miss("\(units) neurons make no groups of \(size)") }
+    guard needed.mean <= Double(units) / 2 else {
+      throw Miss("\(HireFeedForward.percent(needed.mean / Double(units))) of them are active at a time")
+    }
+    let groups = CoactivationGroups(fitted, size: size)
+    let grouping = NeuronGrouping(.coactive, groups.order, unitSize: unitSize, size: size)
+    if let reason = block.reasonToKeepOrder(grouping.neurons()) { throw Miss(reason) }
+    return grouping
+  }
+
+  // MARK: Forms
 
   /// What the forms of predictors find.
   struct Findings {
     /// Forms that find the recall, the least bytes first.
     var choices: [NeuronChoice] = []
     var best: NeuronChoice?
-    /// For each form its recall with 1, 1.5, 2 and 3 times as many candidates as active groups.
+    /// For each form its recall with 1, 1.5, 2 and 3 times as many candidates as are needed, in the first grouping.
     var comparison: [(form: NeuronScan, recalls: [Double])] = []
   }
 
-  /// Forms that find `recall` of the active groups, and how all of them compare.
-  func findings(recall: Double) -> Findings {
-    var found: [NeuronChoice] = []
-    var best: NeuronChoice?
-    var comparison: [(form: NeuronScan, recalls: [Double])] = []
-    for form in forms {
-      let ranks = ranks(form)
-      comparison.append(
-        (form, [1, 1.5, 2, 3].map { judge(form, ranks, candidates: Int(Double(active) * $0)).recall }))
-      let most = min(groups, Self.mostCandidates * active)
-      for candidates in stride(from: active, through: most, by: max(1, active / Self.steps)) {
-        let choice = judge(form, ranks, candidates: candidates)
-        if choice.recall > best?.recall ?? -1 { best = choice }
-        guard choice.recall - choice.interval >= recall else { continue }
-        found.append(choice)
-        break
+  /// Reading all rows of what decides: neurons that are 0 are left out, and no others.
+  ///
+  /// - Parameter grouping: of single neurons, or of those whose columns of down are to lie together.
+  func exact(_ grouping: NeuronGrouping) -> NeuronChoice {
+    let rows = Int(needed.mean.rounded(.up)) * (block.gate == nil ? 0 : block.upFormat.rowBytes(block.width))
+    let first = block.gate == nil ? block.upFormat : block.gateFormat
+    var choice = NeuronChoice(
+      groupSize: 1, candidateGroups: block.neurons, activeGroups: nil, scan: nil,
+      bytes: block.neurons * first.rowBytes(block.width) + rows + block.downBytes(needed, grouping), recall: 1,
+      interval: 0)
+    if grouping.kind == .coactive { (choice.isCoactive, choice.order) = (true, grouping.neurons()) }
+    return choice
+  }
+
+  /// Forms that find `recall` of the units that rows need, and how all of them compare.
+  ///
+  /// Common paths are tried with the form that reads least without one.
+  func findings(recall: Double, _ groupings: [NeuronGrouping]) -> Findings {
+    var findings = Findings()
+    if block.cutoff != nil { return findings }
+    for (index, grouping) in groupings.enumerated() {
+      let layout = NeuronLayout(block, grouping, active: active(grouping))
+      var least: NeuronChoice?
+      for form in forms.flatMap({ forms($0, grouping) }) {
+        let found = Candidates(needed, sorted(form, layout), grouping)
+        if index == 0 {
+          let recalls = [1, 1.5, 2, 3].map { found.recall(of: Int(Double(layout.active) * $0)).mean }
+          findings.comparison.append((form, recalls))
+        }
+        guard let choice = leastCandidates(form, layout, found, recall, &findings.best) else { continue }
+        findings.choices.append(choice)
+        if choice.bytes < least?.bytes ?? .max { least = choice }
+      }
+      guard let form = least?.scan else { continue }
+      let path = CommonPath(fitted, grouping)
+      guard let largest = path.levels.last,
+        block.reasonToKeepOrder(grouping.neurons(first: largest.groups)) == nil
+      else { continue }
+      let order = sorted(form, layout)
+      for level in path.levels {
+        let found = Candidates(needed, order, grouping, common: level.groups)
+        if let choice = leastCandidates(form, layout, found, recall, common: level, &findings.best) {
+          findings.choices.append(choice)
+        }
       }
     }
-    return Findings(choices: found.sorted { $0.bytes < $1.bytes }, best: best, comparison: comparison)
+    findings.choices.sort { $0.bytes < $1.bytes }
+    return findings
   }
 
   private var forms: [NeuronScan] {
@@ -77,63 +130,173 @@ struct NeuronSearch {
       + ranks.sorted().flatMap { rank in [4, 8].map { NeuronScan(rank: rank, bits: $0, hasBasis: true) } }
   }
 
-  /// The mean number of neurons that are not 0, rounded up.
-  static func activeCount(_ block: NeuronBlock, _ states: HiddenStates, _ pool: ThreadPool) -> Int {
-    let judged = states.heldOut(judgedCount)
-    let scores = groupScores(NeuronPredictor.product(judged, block.first, isTransposed: false, pool), block, 1)
-    let active = scores.count { $0 != 0 }
-    return (active + judged.shape[0] - 1) / max(1, judged.shape[0])
+  /// With a row per neuron, and per group. Behind ReLU single neurons that are predicted to be 0 need their sign to
+  /// be told apart, which only scores of groups keep.
+  private func forms(_ form: NeuronScan, _ grouping: NeuronGrouping) -> [NeuronScan] {
+    guard block.hasZeros else { return [form] }
+    var ofGroups = form
+    ofGroups.isOfGroups = true
+    return grouping.groupSize == 1 ? [ofGroups] : [form, ofGroups]
   }
 
   // MARK: Judging
 
-  /// For each of the best groups of each row its place among all groups by the predictor.
-  private func ranks(_ form: NeuronScan) -> [Int] {
-    let predictor = NeuronPredictor(form, first: block.first, basis: basis, pool: pool)
-    let predicted = Self.groupScores(
-      predictor.scores(judged, bits: form.bits, pool: pool), block, groupSize)
-    var place = [Int](repeating: 0, count: groups)
-    return (0..<judged.shape[0]).flatMap { row in
-      let order = Self.largest(groups, Array(predicted[(row * groups)..<((row + 1) * groups)]))
-      for (rank, group) in order.enumerated() { place[group] = rank }
-      return best[(row * active)..<((row + 1) * active)].map { $0 < 0 ? 0 : place[$0] }
+  /// For each judged row as many groups as may be candidates, the highest first score first.
+  private func sorted(_ form: NeuronScan, _ layout: NeuronLayout) -> [[Int32]] {
+    let (rows, groups) = (judged.shape[0], layout.grouping.groups)
+    let predictor = NeuronPredictor(
+      form, first: form.isOfGroups ? layout.means : layout.block.first, basis: basis, pool: pool)
+    let scores = predictor.scores(judged, bits: form.bits, pool: pool)
+    let values = scores.base.assumingMemoryBound(to: Float.self)
+    if form.isOfGroups {
+      if let means = layout.meanBiases { for index in 0..<rows * groups { values[index] += means[index % groups] } }
+    } else {
+      layout.block.activate(values, rows: rows)
     }
-  }
-
-  private func judge(_ form: NeuronScan, _ ranks: [Int], candidates: Int) -> NeuronChoice {
-    var recall = RunningMean()
-    for row in 0..<judged.shape[0] {
-      recall.add(
-        Double(ranks[(row * active)..<((row + 1) * active)].count { $0 < candidates }) / Double(active))
-    }
-    let rowBytes =
-      block.upFormat.rowBytes(block.width) + (block.gate == nil ? 0 : block.gateFormat.rowBytes(block.width))
-    let bytes =
-      form.bytes(neurons: block.neurons, width: block.width) + candidates * groupSize * rowBytes
-      + block.downBytes(active * groupSize, groupSize: groupSize)
-    return NeuronChoice(
-      groupSize: groupSize, candidateGroups: candidates, activeGroups: active, scan: form, bytes: bytes,
-      recall: recall.mean, interval: 1.96 * recall.standardError)
-  }
-
-  /// The sum of |act(z + bias)| of each group: a row of groups for each row of z.
-  private static func groupScores(_ z: Tensor, _ block: NeuronBlock, _ size: Int) -> [Float] {
-    let (rows, neurons) = (z.shape[0], block.neurons)
-    let values = z.base.assumingMemoryBound(to: Float.self)
-    if let bias = block.bias?.array(of: Float.self) {
-      for index in 0..<rows * neurons { values[index] += bias[index % neurons] }
-    }
-    if let cutoff = block.cutoff { for row in 0..<rows { cutoff.apply(values + row * neurons, neurons) } }
-    block.activation.apply(values, rows * neurons)
-    return withExtendedLifetime(z) {
-      (0..<(rows * neurons / size)).map { group in
-        (0..<size).reduce(Float(0)) { $0 + values[group * size + $1].magnitude }
+    // Scores of groups are sums of one number each.
+    let size = form.isOfGroups ? 1 : layout.grouping.groupSize
+    let most = min(groups, Self.mostCandidates * layout.active)
+    var result = [[Int32]](repeating: [], count: rows)
+    result.withUnsafeMutableBufferPointer { result in
+      nonisolated(unsafe) let (result, values) = (result, values)
+      pool.forEach(rows) { row in
+        result[row] = Self.largest(most, of: values + row * groups * size, groups, size, areScores: form.isOfGroups)
       }
     }
+    return withExtendedLifetime(scores) { result }
   }
 
-  /// Places of the largest numbers, of equal ones the first.
-  private static func largest(_ count: Int, _ scores: [Float]) -> [Int] {
-    Array(scores.indices.sorted { scores[$0] > scores[$1] || scores[$0] == scores[$1] && $0 < $1 }.prefix(count))
+  private static func largest(
+    _ count: Int, of values: UnsafePointer<Float>, _ groups: Int, _ size: Int, areScores: Bool
+  ) -> [Int32] {
+    var scores = [Float](repeating: 0, count: groups)
+    if areScores {
+      for group in 0..<groups { scores[group] = values[group] }
+    } else {
+      for index in 0..<groups * size { scores[index / size] += values[index].magnitude }
+    }
+    var chosen = [UInt32](repeating: 0, count: count)
+    MicroKernel.best("select_f32").pointer(as: FormComparison.Select.self)(groups, scores, count, &chosen)
+    func precedes(_ a: UInt32, _ b: UInt32) -> Bool {
+      let (own, other) = (scores[Int(a)], scores[Int(b)])
+      return own > other || own == other && a < b
+    }
+    return chosen.sorted(by: precedes).map { Int32($0) }
+  }
+
+  /// Groups that rows need of a grouping on average, or that count.
+  private func active(_ grouping: NeuronGrouping) -> Int {
+    if let most { return most }
+    var count = 0
+    for row in needed.rows.indices { needed.forEachGroup(grouping, row) { _ in count += 1 } }
+    return max(1, (count + needed.rows.count - 1) / max(1, needed.rows.count))
+  }
+
+  /// The choice of the fewest candidates that find the recall; nil where none does.
+  private func leastCandidates(
+    _ form: NeuronScan, _ layout: NeuronLayout, _ found: Candidates, _ recall: Double,
+    common: CommonPath.Level = CommonPath.Level(share: 1, groups: []), _ best: inout NeuronChoice?
+  ) -> NeuronChoice? {
+    let (active, groups) = (layout.active, layout.grouping.groups)
+    let counts = stride(
+      from: active, through: min(groups, Self.mostCandidates * active), by: max(1, active / Self.steps)
+    ).filter { $0 >= common.groups.count }
+    func finds(_ candidates: Int) -> Bool {
+      let found = found.recall(of: candidates)
+      return found.mean - 1.96 * found.standardError >= recall
+    }
+    guard let largest = counts.last else { return nil }
+    guard finds(largest) else {
+      let choice = choice(form, layout.grouping, common, candidates: largest, found.recall(of: largest))
+      if choice.recall > best?.recall ?? -1 { best = choice }
+      return nil
+    }
+    var (low, high) = (0, counts.count - 1)
+    while low < high {
+      let middle = (low + high) / 2
+      if finds(counts[middle]) { high = middle } else { low = middle + 1 }
+    }
+    return choice(form, layout.grouping, common, candidates: counts[low], found.recall(of: counts[low]))
+  }
+
+  private func choice(
+    _ form: NeuronScan, _ grouping: NeuronGrouping, _ common: CommonPath.Level, candidates: Int, _ recall: RunningMean
+  ) -> NeuronChoice {
+    let size = grouping.groupSize
+    let scanned = grouping.groups - common.groups.count
+    let down = most.map { block.downBytes($0 * size, groupSize: size) } ?? block.downBytes(needed, grouping)
+    var choice = NeuronChoice(
+      groupSize: size, candidateGroups: candidates, activeGroups: most, scan: form,
+      bytes: form.bytes(rows: form.isOfGroups ? scanned : scanned * size, width: block.width)
+        + candidates * size * block.rowBytes + down,
+      recall: recall.mean, interval: 1.96 * recall.standardError)
+    choice.isCoactive = grouping.kind == .coactive
+    if choice.isCoactive || !common.groups.isEmpty { choice.order = grouping.neurons(first: common.groups) }
+    (choice.commonGroups, choice.commonShare) = (common.groups.count, common.share)
+    return choice
+  }
+}
+
+/// A block in an order that is tried.
+private struct NeuronLayout {
+  let grouping: NeuronGrouping
+  /// With its neurons in that order.
+  let block: NeuronBlock
+  /// Means of the rows of each group, f32 [groups, K], and of its biases.
+  let means: Tensor
+  let meanBiases: [Float]?
+  /// Groups that rows need on average, or that count.
+  let active: Int
+
+  init(_ block: NeuronBlock, _ grouping: NeuronGrouping, active: Int) {
+    let size = grouping.groupSize
+    let ordered = grouping.kind == .asTheyLie ? block : block.reordered(grouping.neurons())
+    (self.grouping, self.block, self.active) = (grouping, ordered, active)
+    means = NeuronPredictor.means(ordered.first, of: size)
+    meanBiases = ordered.bias.map { bias in
+      var means = [Float](repeating: 0, count: grouping.groups)
+      for (neuron, number) in bias.array(of: Float.self).enumerated() { means[neuron / size] += number / Float(size) }
+      return means
+    }
+  }
+}
+
+/// How many candidates it takes to find what rows need.
+private struct Candidates {
+  /// For each row and each unit that it needs, how many candidates find it, ascending.
+  private let counts: [[Int32]]
+
+  /// - Parameters:
+  ///   - order: for each row the best groups, the best first.
+  ///   - common: groups that are candidates before all others.
+  init(_ activity: NeuronActivity, _ order: [[Int32]], _ grouping: NeuronGrouping, common: [Int] = []) {
+    var isCommon = [Bool](repeating: false, count: grouping.groups)
+    for group in common { isCommon[group] = true }
+    counts = order.indices.map { row in
+      var places = [Int32](repeating: .max, count: grouping.groups)
+      var next = Int32(common.count)
+      for group in order[row] where !isCommon[Int(group)] {
+        next += 1
+        places[Int(group)] = next
+      }
+      return activity.rows[row].map { unit in
+        let group = Int(grouping.groupOfUnit[Int(unit)])
+        return isCommon[group] ? 0 : places[group]
+      }.sorted()
+    }
+  }
+
+  /// The mean share of needed units that so many candidates find; a row that needs none has found all.
+  func recall(of candidates: Int) -> RunningMean {
+    var recall = RunningMean()
+    for row in counts {
+      var (low, high) = (0, row.count)
+      while low < high {
+        let middle = (low + high) / 2
+        if row[middle] <= Int32(candidates) { low = middle + 1 } else { high = middle }
+      }
+      recall.add(row.isEmpty ? 1 : Double(low) / Double(row.count))
+    }
+    return recall
   }
 }

@@ -113,13 +113,15 @@ struct Convert: ParsableCommand {
   @Option(
     name: .customLong("ffn"),
     help: ArgumentHelp(
-      "hire computes only the neurons that matter, in blocks that were trained with groups of neurons.",
+      "hire computes only the neurons that matter, in blocks that have ReLU or were trained with groups of neurons.",
       valueName: "blocks"))
   var feedForward = ConversionOptions.FeedForward.dense
 
   @Option(
     name: .customLong("ffn-recall"),
-    help: ArgumentHelp("The share of active groups that a predictor must find.", valueName: "share"))
+    help: ArgumentHelp(
+      "The share of active groups or neurons that a predictor must find; with 1 ReLU is not predicted.",
+      valueName: "share"))
   var feedForwardRecall = 0.99
 
   @Option(
