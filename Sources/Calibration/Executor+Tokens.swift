@@ -1,19 +1,22 @@
 import Execution
 import Foundation
-import GraphIR
+public import GraphIR
 import Kernels
-import PlanFormat
+public import PlanFormat
 import Planning
 import Tensors
 import Tokenization
 
 extension Module {
   /// A plan of the module in a file that is unlinked at once.
-  func temporaryPlan(folder: String) throws -> PlanFile {
+  ///
+  /// - Parameter model: what the plan says of the model.
+  public func temporaryPlan(folder: String, model: [Entry] = []) throws -> PlanFile {
     let path = "\(folder)/.calibration-\(UUID().uuidString).plan"
     defer { try? FileManager.default.removeItem(atPath: path) }
     let result = try Planner(self).plan()
     var program = result.program
+    program.model = model
     let writer = try PlanWriter(path: path)
     try writer.writeWeights(result.weights, of: &program)
     try writer.finish(program)

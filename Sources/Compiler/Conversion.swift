@@ -137,7 +137,8 @@ public struct Conversion {
       taps = try pass.taps(module.main.graph)
     } catch {
       throw CompilerError(
-        code: .invalidInput, message: "'\(options.model)': \(pass.name) cannot be calibrated: \(error.reason)")
+        code: .invalidInput, message: "'\(options.model)': \(pass.name) cannot be calibrated: \(error.reason)"
+      )
     }
     let tries = (pass as? any TryingPass)?.wantsTrial ?? false
     guard !taps.isEmpty || tries else { return pass }
@@ -149,7 +150,8 @@ public struct Conversion {
     let folder = options.output.map { ($0 as NSString).deletingLastPathComponent } ?? NSTemporaryDirectory()
     do {
       let calibrating: (Double) -> Void = { progress(Progress(stage: "calibrate", fraction: $0)) }
-      let states = taps.isEmpty ? [] : try calibration.run(folder: folder.nonEmpty ?? ".", progress: calibrating)
+      let states =
+        taps.isEmpty ? [] : try calibration.run(folder: folder.nonEmpty ?? ".", progress: calibrating)
       let calibrated = pass.calibrated(by: states, threadCount: threads)
       guard tries, let trying = calibrated as? any TryingPass else { return calibrated }
       let trial = try calibration.trial(folder: folder.nonEmpty ?? ".", progress: calibrating)
@@ -183,7 +185,7 @@ public struct Conversion {
   }
 
   private static let pipelineKey = "pipeline"
-  private static let ledgerKey = "ledger"
+  static let ledgerKey = "ledger"
   /// Where the tokenizer lies: for stages alone, a plan holds the tokenizer.
   private static let tokenizerKey = "tokenizer"
 
@@ -226,15 +228,15 @@ public struct Conversion {
   private var modelFolder: String { (options.model as NSString).deletingLastPathComponent.nonEmpty ?? "." }
 
   private func write(_ output: String, _ tokenizer: [UInt8]?, _ report: inout ConversionReport) throws {
+    var drafts: [Entry] = []
+    if options.derivesDrafter {
+      let trial = try deriveDrafter(beside: output, report.module)
+      (report.module, drafts) = (trial.module, trial.entries)
+      report.trialNotes += trial.notes
+    }
     let result = try Planner(report.module).plan()
     var program = result.program
-    let context = min(try contextLength(report.module), Self.tabulatedPositions(report.module))
-    program.model = [Entry("context", "\(context)")]
-    if let feedForward = report.module.metadata["ffn"] { program.model.append(Entry("ffn", feedForward)) }
-    if let head = report.module.metadata["head"] {
-      program.model += [Entry("head", head), Entry("head_k", report.module.metadata["head_k"] ?? "")]
-      program.model.append(Entry("exact", options.exact.rawValue))
-    }
+    program.model = try modelEntries(report.module) + drafts
     program.provenance = try provenance(report.module)
     program.ledger = (report.module.metadata[Self.ledgerKey] ?? "").split(separator: ",").map { entry in
       let parts = entry.split(separator: ":").map(String.init)
@@ -258,6 +260,31 @@ public struct Conversion {
     report.program = program
     report.hasTokenizer = tokenizer != nil
     report.planByteCount = try MappedFile(output).bytes.count
+  }
+
+  /// What runs need to know of the model.
+  private func modelEntries(_ module: Module) throws -> [Entry] {
+    var entries = [Entry("context", "\(try planContext(module))")]
+    if let feedForward = module.metadata["ffn"] { entries.append(Entry("ffn", feedForward)) }
+    if let head = module.metadata["head"] {
+      entries += [Entry("head", head), Entry("head_k", module.metadata["head_k"] ?? "")]
+      entries.append(Entry("exact", options.exact.rawValue))
+    }
+    return entries
+  }
+
+  private func planContext(_ module: Module) throws -> Int {
+    min(try contextLength(module), Self.tabulatedPositions(module))
+  }
+
+  /// Finds out which drafter made of the model itself is the best, by trial.
+  private func deriveDrafter(beside output: String, _ module: Module) throws -> DerivedTrial {
+    try DerivedTrial(
+      module, model: try modelEntries(module), context: try planContext(module),
+      tokenizer: try tokenizerPath(module).map { try readTokenizer(at: $0) },
+      folder: (output as NSString).deletingLastPathComponent.nonEmpty ?? ".",
+      threadCount: MachineDescription.current.processorCount
+    ) { progress(Progress(stage: "try drafts", fraction: $0)) }
   }
 
   /// Measures what the small model brings, on a plan that is there for a moment.

@@ -86,6 +86,8 @@ public struct ConversionOptions: Sendable {
   public var feedForwardKeep: Double?
   /// The exported small model that drafts for this one, reading its hidden states (``SplitTandem``).
   public var tandem: String?
+  /// Whether drafters are made of the model itself, and the best of them is found by trial (``DerivedTrial``).
+  public var derivesDrafter = false
   /// How far the logits may be moved by blocks that were not trained with groups: mean KL in nats; nil leaves these
   /// dense.
   public var feedForwardBudget: Double?

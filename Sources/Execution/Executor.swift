@@ -53,9 +53,13 @@ public final class Executor {
   ///   - name: the function; the first one when nil.
   ///   - pool: threads that kernels share.
   ///   - states: caches of another function of the plan, to be this function's too; its own when nil.
+  ///   - isPartial: whether it may leave some of these caches as they are.
   /// - Throws: ``ExecutionError`` when the plan has no such function or needs a kernel that this build lacks, or
   ///   when ``InstructionSet/variable`` names nothing that this machine runs.
-  public init(_ plan: PlanFile, function name: String? = nil, pool: ThreadPool, states: StateSet? = nil)
+  public init(
+    _ plan: PlanFile, function name: String? = nil, pool: ThreadPool, states: StateSet? = nil,
+    isPartial: Bool = false
+  )
     throws(ExecutionError)
   {
     do throws(KernelError) {
@@ -80,7 +84,7 @@ public final class Executor {
     self.plan = plan
     self.function = function
     self.states = states ?? StateSet(of: function)
-    boundStates = zip(function.states, try self.states.places(of: function)).map {
+    boundStates = zip(function.states, try self.states.places(of: function, isPartial: isPartial)).map {
       BoundState(input: $0.input, output: $0.output, axis: $0.axis, place: $1)
     }
     var prepared: [PreparedStep] = []
@@ -303,7 +307,7 @@ public final class Executor {
     if !unbound.isEmpty, let port = freeInputs.first(where: { unbound.contains($0.value) }) {
       throw .missingInput(port.name, "\(function.type(of: port.value))")
     }
-    guard states.memories.count == boundStates.count else {
+    guard states.memories.count == states.forms.count else {
       throw ExecutionError(
         code: .invalidInput, message: "the caches have no memory yet: allocate or load them first")
     }

@@ -36,8 +36,9 @@ public final class StateSet {
 
   /// The places of a function's caches.
   ///
+  /// - Parameter isPartial: whether the function may leave some of the set as they are.
   /// - Throws: ``ExecutionError`` when the function has other caches than the set.
-  func places(of function: Function) throws(ExecutionError) -> [Int] {
+  func places(of function: Function, isPartial: Bool) throws(ExecutionError) -> [Int] {
     var places: [Int] = []
     for state in function.states {
       let form = Form(state, in: function)
@@ -46,7 +47,7 @@ public final class StateSet {
       }
       places.append(place)
     }
-    guard Set(places).count == forms.count else {
+    guard isPartial || Set(places).count == forms.count else {
       throw .stateCount(function.name, found: places.count, accepted: forms.count)
     }
     return places

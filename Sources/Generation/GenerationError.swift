@@ -53,6 +53,11 @@ extension GenerationError {
       code: .invalidInput,
       message: "'\(plan)' has a vocabulary of \(count) tokens, the plan it is compared with of \(other)")
   }
+  static func replayTooLong(_ plan: String, _ count: Int, context: Int) -> GenerationError {
+    GenerationError(
+      code: .invalidInput,
+      message: "'\(plan)': the text to be drafted needs \(count) tokens, the plan's context is \(context)")
+  }
   static func promptTooLong(_ plan: String, _ count: Int, context: Int) -> GenerationError {
     GenerationError(
       code: .invalidInput,
@@ -79,18 +84,22 @@ extension GenerationError {
   static func noCertificate(_ plan: String) -> GenerationError {
     GenerationError(
       code: .invalidInput,
-      message: "'\(plan)' holds no bounds, which --exact certified needs; convert again with --head hire --exact"
+      message:
+        "'\(plan)' holds no bounds, which --exact certified needs; convert again with --head hire --exact"
         + " certified")
-  }
-  static func draftNeedsDenseHead(_ plan: String, asked: String) -> GenerationError {
-    GenerationError(
-      code: .invalidInput,
-      message: "'\(plan)': \(asked) has drafts verified by the dense head; give --head dense")
   }
   static func noSmallModel(_ plan: String) -> GenerationError {
     GenerationError(
       code: .invalidInput,
-      message: "'\(plan)' holds no small model, which --draft tandem needs; convert again with --tandem SMALL.onnx")
+      message:
+        "'\(plan)' holds no small model, which --draft tandem needs; convert again with --tandem SMALL.onnx")
+  }
+  static func noLayers(_ plan: String) -> GenerationError {
+    GenerationError(
+      code: .invalidInput,
+      message:
+        "'\(plan)' has no function of some of its layers, which --draft layers needs; convert again with"
+        + " --tandem derived")
   }
   static func malformedTandem(_ plan: String, _ function: String, _ reason: String) -> GenerationError {
     GenerationError(
@@ -100,7 +109,8 @@ extension GenerationError {
   static func cannotVerify(_ plan: String, asked: String) -> GenerationError {
     GenerationError(
       code: .unsupported,
-      message: "'\(plan)' has no function 'block', which \(asked) needs to verify drafts; accepted are plans of"
+      message:
+        "'\(plan)' has no function 'block', which \(asked) needs to verify drafts; accepted are plans of"
         + " decoders with caches kept in place")
   }
   static func malformedHireHead(_ plan: String, _ function: String, _ reason: String) -> GenerationError {

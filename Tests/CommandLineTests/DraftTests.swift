@@ -42,19 +42,24 @@ import Testing
         #expect((details["block_lengths"] as? [Int])?.reduce(0, +) == passes)
         let comparison = try #require(details["comparison"] as? [String: Any])
         #expect(comparison["same_text"] as? Bool == true)
-        #expect((comparison["speed_up"] as? Double ?? 0) > 0 && (comparison["predicted_speed_up"] as? Double ?? 0) > 0)
+        #expect(
+          (comparison["speed_up"] as? Double ?? 0) > 0
+            && (comparison["predicted_speed_up"] as? Double ?? 0) > 0)
       }
     }
   }
 
   @Test func statisticsAndColours() throws {
     let plan = try Self.plan.get()
-    let arguments = ["run", plan, "--prompt", "The SMTP server", "-n", "30", "--draft", "tandem", "--block", "4"]
+    let arguments = [
+      "run", plan, "--prompt", "The SMTP server", "-n", "30", "--draft", "tandem", "--block", "4",
+    ]
     let run = try Program.run(arguments + ["--stats", "--show-accept"])
     #expect(run.error.contains("draft    tandem: ") && run.error.contains("accepted by place, %: "))
     #expect(run.error.contains("times as fast as without drafts ("))
     #expect(run.output.contains("\u{1B}[32m"))
-    let plain = try Program.run(["run", plan, "--prompt", "The SMTP server", "-n", "30", "--draft", "none"]).output
+    let plain = try Program.run(["run", plan, "--prompt", "The SMTP server", "-n", "30", "--draft", "none"])
+      .output
     let bare = run.output.replacing("\u{1B}[32m", with: "").replacing("\u{1B}[39m", with: "")
     #expect(bare == plain)
   }
@@ -63,7 +68,8 @@ import Testing
   @Test func unverifiedTextIsTheDrafters() throws {
     let plan = try Self.plan.get()
     let report = try json([
-      "run", plan, "--prompt", "The SMTP server", "-n", "41", "--draft", "tandem", "--block", "4", "--unverified",
+      "run", plan, "--prompt", "The SMTP server", "-n", "41", "--draft", "tandem", "--block", "4",
+      "--unverified",
       "--json", "--ignore-eos",
     ])
     #expect((report["generated_ids"] as? [Int])?.count == 41)
@@ -74,22 +80,70 @@ import Testing
   @Test func aDumpedStageIsTakenUpAgain() throws {
     let folder = Scratch.path("stages")
     let dump = try Program.run([
-      "convert", SmallModel.onnx, "--tandem", Self.small, "--max-context", "128", "--weights", "f32", "--dump-stages",
+      "convert", SmallModel.onnx, "--tandem", Self.small, "--max-context", "128", "--weights", "f32",
+      "--dump-stages",
       folder, "--stop-after", "split-tandem",
     ])
     #expect(dump.status == 0, "\(dump.error)")
     let stage = "\(folder)/01-split-tandem.ir"
     let text = try String(contentsOfFile: stage, encoding: .utf8)
-    for name in ["func @large(", "func @small(", "func @refresh(", "tandem = \"tandem_states.0 after layer 2 of 4 ->"] {
+    for name in [
+      "func @large(", "func @small(", "func @refresh(", "tandem = \"tandem_states.0 after layer 2 of 4 ->",
+    ] {
       #expect(text.contains(name), "\(name)")
     }
     let path = Scratch.path("resumed.plan")
     let outcome = try Program.run(["convert", stage, "-o", path, "--max-context", "128", "--weights", "f32"])
     #expect(outcome.status == 0, "\(outcome.error)")
     #expect(outcome.output.contains("tandem: tandem_states.0 after layer 2") == false)
-    let arguments = ["--prompt", "The SMTP server", "-n", "30", "--draft", "tandem", "--block", "3", "--json"]
+    let arguments = [
+      "--prompt", "The SMTP server", "-n", "30", "--draft", "tandem", "--block", "3", "--json",
+    ]
     let (a, b) = (try json(["run", path] + arguments), try json(["run", try Self.plan.get()] + arguments))
     #expect(a["accepted"] as? Int == b["accepted"] as? Int && a["text"] as? String == b["text"] as? String)
+  }
+
+  /// Drafts that are always right, or never, of a text that the model has written.
+  @Test func draftsAreReplayed() throws {
+    let plan = try SmallModel.plan.get()
+    let arguments = [
+      "bench", plan, "--draft-plan", plan, "-n", "25", "--acceptance", "0,1", "--lengths", "1,3",
+    ]
+    let report = try json(arguments + ["--json"])
+    let results = try #require(report["results"] as? [[String: Any]])
+    #expect(results.map { $0["length"] as? Int } == [1, 3, 1, 3])
+    #expect(results.map { $0["measured_acceptance"] as? Double } == [0, 0, 1, 1])
+    // 24 tokens after the first: one by one, or with all of the draft.
+    #expect(results.map { $0["tokens_per_pass"] as? Double } == [1, 1, 2, 4])
+    #expect(
+      results.allSatisfy { ($0["speed_up"] as? Double ?? 0) > 0 && ($0["predicted"] as? Double ?? 0) > 0 })
+    #expect((report["block_cost"] as? [Double])?.count == 16)
+    let long = try Program.run(["bench", plan, "--draft-plan", plan, "-n", "60"])
+    #expect(long.status == 1 && long.error.contains("needs 84 tokens, the plan's context is 64"))
+  }
+
+  /// Drafters made of the model itself are tried side by side, and the plan goes by the fastest.
+  @Test func derivedDrafters() throws {
+    let (path, text) = (Scratch.path("derived.plan"), Scratch.path("derived.txt"))
+    let readme = URL(filePath: SmallModel.onnx).deletingLastPathComponent().appending(path: "README.md")
+    try Data(try Data(contentsOf: readme).prefix(6_000)).write(to: URL(filePath: text))
+    let outcome = try Program.run([
+      "convert", SmallModel.onnx, "-o", path, "--max-context", "64", "--tandem", "derived", "--recall",
+      "0.9",
+      "--head-k", "4", "--calibration", text,
+    ])
+    #expect(outcome.status == 0, "\(outcome.error)")
+    for part in [
+      "layers: without one of 8 branches ", "; chosen ", "drafters: dense ", "; ngram ", "; layers ",
+      "; hire ",
+      "; hire + ngram ", "; hire + layers ", "; chosen: ",
+    ] { #expect(outcome.output.contains(part), "\(part) in \(outcome.output)") }
+    #expect(!outcome.output.contains("ANOTHER text"))
+    for options in [[], ["--temperature", "0.9", "--seed", "4"]] {
+      let arguments = ["run", path, "--prompt", "The SMTP server", "-n", "40", "--json"] + options
+      let dense = try json(arguments + ["--head", "dense", "--draft", "none"])
+      #expect(try json(arguments)["generated_ids"] as? [Int] == dense["generated_ids"] as? [Int])
+    }
   }
 
   @Test func refusals() throws {
@@ -97,7 +151,9 @@ import Testing
     let tandem = try Program.run(["run", bare, "--prompt", "a", "--draft", "tandem"])
     #expect(
       tandem.status == 1
-        && tandem.error.contains("holds no small model, which --draft tandem needs; convert again with --tandem"))
+        && tandem.error.contains(
+          "holds no small model, which --draft tandem needs; convert again with --tandem")
+    )
     let block = try Program.run(["run", bare, "--prompt", "a", "--block", "3"])
     #expect(block.status == 2 && block.error.contains("nothing drafts for"))
     let none = try Program.run(["run", bare, "--prompt", "a", "--draft", "none", "--block", "3"])
@@ -105,7 +161,9 @@ import Testing
     let plan = Scratch.path("none.plan")
     let pair = try Program.run(["convert", Self.small, "-o", plan, "--tandem", SmallModel.onnx])
     #expect(pair.status == 1, "\(pair.error)")
-    #expect(pair.error.contains("does not go with") && pair.error.contains("the small model reads no hidden states"))
+    #expect(
+      pair.error.contains("does not go with") && pair.error.contains("the small model reads no hidden states")
+    )
     #expect(!FileManager.default.fileExists(atPath: plan))
   }
 }

@@ -68,7 +68,9 @@ import Tokenization
     init(_ model: String, threads: Int = 2, promptCount: Int = 9) throws {
       decoder = try Generation.Decoder(try CompiledPlan(model).file, pool: ThreadPool(threadCount: threads))
       let vocabulary = try #require(decoder.vocabularyCount)
-      (self.vocabulary, prompt) = (vocabulary, (0..<promptCount).map { TokenID(($0 * 7919 + 3) % vocabulary) })
+      (self.vocabulary, prompt) = (
+        vocabulary, (0..<promptCount).map { TokenID(($0 * 7919 + 3) % vocabulary) }
+      )
     }
 
     func options(_ tokens: Int, _ sampling: SamplingOptions = SamplingOptions()) -> TokenGenerator.Options {
@@ -206,11 +208,11 @@ import Tokenization
 
   @Test func whatCannotVerifyIsRefused() throws {
     let pool = ThreadPool(threadCount: 1)
-    let hire = try Generation.Decoder(try CompiledPlan(Self.models[2], NoisyHead()).file, pool: pool)
+    let dense = try Generation.Decoder(try CompiledPlan(Self.models[2]).file, pool: pool)
     #expect {
-      try Drafting.make(.ngram, for: hire, pool: pool)
+      try Drafting.make(.layers, for: dense, pool: pool)
     } throws: {
-      "\($0)".contains("--draft ngram has drafts verified by the dense head; give --head dense")
+      "\($0)".contains("has no function of some of its layers, which --draft layers needs")
     }
     let single = try CompiledPlan(Self.models[2], disabling: ["specialize-phases"]).file
     #expect {
@@ -218,6 +220,6 @@ import Tokenization
     } throws: {
       "\($0)".contains("has no function 'block', which --draft ngram needs")
     }
-    #expect(try Drafting.make(nil, for: hire, pool: pool) == nil)
+    #expect(try Drafting.make(nil, for: dense, pool: pool) == nil)
   }
 }

@@ -163,13 +163,16 @@ public final class Decoder {
     try run(phase, 1, logits)
   }
 
-  /// Runs the tokens that come next, for the logits of all of them.
+  /// Runs the tokens that come next, for the logits of all of them or those of their candidates. Allocates nothing.
   ///
-  /// - Parameter tokens: at most ``verifiedCount``.
-  func feedBlock(_ tokens: [TokenID]) throws(GenerationError) {
+  /// - Parameter tokens: at most ``verifiedCount``, or ``candidateLimit``.
+  func feedBlock(_ tokens: [TokenID], _ logits: Logits = .all) throws(GenerationError) {
     precondition(count + tokens.count <= capacity, "more tokens than the decoder was reset for")
+    for place in tokens.indices { ids[firstPlace + place] = Int(tokens[place]) }
+    if logits == .candidates, let phase = hire?.phase(tokens.count) {
+      return try run(phase, tokens.count, .candidates)
+    }
     for index in phases.indices where phases[index].largest >= tokens.count && phases[index].hasAllLogits {
-      for place in tokens.indices { ids[firstPlace + place] = Int(tokens[place]) }
       return try run(phases[index], tokens.count, .all)
     }
     preconditionFailure("more tokens than a run takes")
@@ -240,7 +243,7 @@ public final class Decoder {
   ///
   /// - Throws: ``GenerationError`` when a function for tokens has no such output.
   func readTaps(_ names: [String]) throws(GenerationError) {
-    for phase in phases { try phase.readTaps(names) }
+    for phase in phases + (hire?.all ?? []) { try phase.readTaps(names) }
   }
 
   /// A tap of the tokens of the last feed, valid until the next one.

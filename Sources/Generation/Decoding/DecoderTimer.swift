@@ -67,6 +67,22 @@ public final class DecoderTimer {
     return try seconds { () throws(GenerationError) in try decoder.feed(tokens(count), .all) }
   }
 
+  /// The least seconds of a few runs over 1, 2, ... tokens.
+  static func blockSeconds(_ decoder: Decoder, upTo count: Int, depth: Int, turns: Int)
+    throws(GenerationError)
+    -> [Double]
+  {
+    let timer = try DecoderTimer(decoder, capacity: depth + count, exactness: .none)
+    var seconds = [Double](repeating: .infinity, count: count)
+    // In turns, so that a moment in which the machine is busy is not that of one length.
+    for _ in 0..<turns {
+      for size in 1...count {
+        seconds[size - 1] = min(seconds[size - 1], try timer.block(size, depth: depth))
+      }
+    }
+    return seconds
+  }
+
   // MARK: Tokens
 
   private func token(_ index: Int) -> TokenID { TokenID((index &* 7919 + 1) % vocabularyCount) }

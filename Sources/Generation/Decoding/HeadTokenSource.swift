@@ -15,6 +15,9 @@ import Tokenization
 ///
 /// So the tokens are those of dense decoding, bit for bit, and the weights of the head are read once for several.
 ///
+/// With a drafter, a run of step 1 goes over the last token and a draft behind it; candidates tell how much of that is
+/// right, as in ``DraftTokenSource``, and the weights of the layers are read once for several tokens, too.
+///
 /// Certification settles each token at once:
 ///
 /// 1. The exact logits of the candidates tell a threshold that the token drawn must reach, and all tokens that decide
@@ -33,18 +36,24 @@ final class HeadTokenSource: TokenSource {
   /// Tokens of the sequence at most.
   private let context: Int
   private(set) var settled: [TokenID] = []
-  let acceptedCount = 0
-  /// Tokens drawn from candidates and not verified yet.
+  /// Tokens drawn from candidates and not verified yet, and which of them were proposed.
   private var drawn: [TokenID] = []
+  private var isProposed: [Bool] = []
+  /// What proposes tokens for runs; nil where nothing does.
+  private var proposer: DraftProposer?
+  /// The last token and the draft behind it: what the decoder runs.
+  private var block: [TokenID] = []
   /// The most tokens that are verified at once.
   private let largest: Int
   private var economy: BlockEconomy
   private let clock = ContinuousClock()
 
-  /// - Parameter logits: those of the last token of the prompt, whose tokens the sampler has observed.
+  /// - Parameters:
+  ///   - logits: those of the last token of the prompt, whose tokens sampler and drafter know.
+  ///   - drafting: what proposes tokens for runs that give candidates.
   init(
     _ decoder: Decoder, _ sampler: Sampler, _ mode: HeadMode, _ options: TokenGenerator.Options, context: Int,
-    _ logits: UnsafeBufferPointer<Float>
+    _ logits: UnsafeBufferPointer<Float>, drafting: Drafting? = nil
   ) throws(GenerationError) {
     (self.decoder, self.sampler, self.context) = (decoder, sampler, context)
     head = mode.kind == .hire ? decoder.denseHead : nil
@@ -52,10 +61,19 @@ final class HeadTokenSource: TokenSource {
     stops = options.stopTokens
     largest = max(1, min(options.verifiedTokens, head?.capacity ?? 1))
     economy = BlockEconomy(largest: largest)
-    settled.reserveCapacity(largest)
-    drawn.reserveCapacity(largest)
+    if let drafting, let head, mode.exactness != .certified {
+      proposer = DraftProposer(drafting, options, rows: min(decoder.candidateLimit, head.capacity))
+    }
+    // Where nothing is verified later, a run settles all that it draws.
+    let most = max(largest, 1 + (proposer?.largest ?? 0))
+    settled.reserveCapacity(most)
+    drawn.reserveCapacity(most)
+    isProposed.reserveCapacity(most)
+    block.reserveCapacity(most)
     settle(try sampler.next(logits, position: decoder.count))
   }
+
+  func wasProposed(_ place: Int) -> Bool { place < isProposed.count && isProposed[place] }
 
   func advance(
     limit: Int, isCancelled: () -> Bool, _ statistics: inout GenerationStatistics, onDrawn: (TokenID) -> Void
@@ -67,8 +85,10 @@ final class HeadTokenSource: TokenSource {
       return settle(try sampler.next(try decoder.logits(), position: decoder.count))
     }
     head.removeAll()
+    drawn.removeAll(keepingCapacity: true)
+    isProposed.removeAll(keepingCapacity: true)
     switch exactness {
-    case .none: try drawOne(after: last, head, &statistics)
+    case .none: try drawUnverified(after: last, head, limit, isCancelled, &statistics)
     case .deferred: try drawBlock(after: last, head, limit, isCancelled, &statistics, onDrawn)
     case .certified: try drawCertified(after: last, head, &statistics)
     }
@@ -79,27 +99,86 @@ final class HeadTokenSource: TokenSource {
     settled.append(token)
   }
 
-  /// - Returns: nil where the candidates cannot tell.
-  private func drawFromCandidates(after token: TokenID, _ head: DenseHead) throws(GenerationError) -> TokenID?
-  {
-    try decoder.feed(token, .candidates)
-    head.keep(decoder.hiddenState())
-    return try sampler.next(decoder.candidates(), position: decoder.count)
+  /// Draws tokens from the candidates of one run, over the last token and a draft, into ``drawn``.
+  ///
+  /// The head keeps the hidden states that they were drawn from.
+  ///
+  /// - Parameters:
+  ///   - certifier: keeps what each of these tokens must reach; nil afterwards where one has no bound.
+  ///   - most: tokens to draw.
+  /// - Returns: whether the candidates could tell; otherwise the head has one state more than there are tokens.
+  private func drawRun(
+    after last: TokenID, _ head: DenseHead, _ certifier: inout Certifier?, _ most: Int,
+    _ isCancelled: () -> Bool,
+    _ statistics: inout GenerationStatistics, _ onDrawn: (TokenID) -> Void
+  ) throws(GenerationError) -> Bool {
+    let (start, begin) = (decoder.count, clock.now)
+    block.removeAll(keepingCapacity: true)
+    block.append(last)
+    try proposer?.propose(
+      after: last, start, most: min(most - 1, context - start - 1), sampler, isCancelled, { _ in })
+    let draftCount = proposer?.draft.count ?? 0
+    for place in 0..<draftCount { block.append(proposer!.draft[place]) }
+    let drafted = clock.now
+    try decoder.feedBlock(block, .candidates)
+    let ran = clock.now
+    var (right, isTold, goesOn) = (0, true, true)
+    while goesOn {
+      head.keep(decoder.hiddenState(back: draftCount - right))
+      let candidates = decoder.candidates(back: draftCount - right)
+      if let some = certifier, try !some.keepBound(sampler, candidates, position: start + right + 1) {
+        certifier = nil
+      }
+      guard let token = try sampler.next(candidates, position: start + right + 1) else {
+        isTold = false
+        break
+      }
+      let isRight = right < draftCount && token == block[right + 1]
+      drawn.append(token)
+      isProposed.append(isRight)
+      sampler.observe(token)
+      onDrawn(token)
+      goesOn = isRight && !stops.contains(token)
+      if isRight { right += 1 }
+    }
+    guard proposer != nil else { return isTold }
+    let sampled = clock.now
+    // The state behind a stop token at the end of a draft was not drawn from.
+    let fed = goesOn || right == 0 || !isProposed[isProposed.count - 1] ? right + 1 : right
+    decoder.truncate(to: start + fed)
+    try proposer?.drafter.keep(block, fed, decoder)
+    let end = clock.now
+    note(&statistics, right, ran: (ran - drafted).seconds, refreshed: (end - sampled).seconds)
+    statistics.draft.seconds.sampling += (sampled - ran).seconds
+    proposer?.note(
+      right: right, running: (ran - drafted).seconds, settled: fed, seconds: (end - begin).seconds)
+    return isTold
   }
 
-  private func drawOne(after last: TokenID, _ head: DenseHead, _ statistics: inout GenerationStatistics)
-    throws(GenerationError)
-  {
-    if let token = try drawFromCandidates(after: last, head) { return settle(token) }
-    try drawDense(head, &statistics)
+  private func note(_ statistics: inout GenerationStatistics, _ right: Int, ran: Double, refreshed: Double) {
+    guard let proposer else { return }
+    statistics.draft.note(drafted: proposer.draft.count, accepted: right)
+    statistics.draft.seconds.small += proposer.draftSeconds
+    statistics.draft.seconds.large += ran
+    statistics.draft.seconds.refresh += proposer.refreshSeconds + refreshed
   }
 
-  /// Draws from the hidden state that is kept.
+  private func drawUnverified(
+    after last: TokenID, _ head: DenseHead, _ limit: Int, _ isCancelled: () -> Bool,
+    _ statistics: inout GenerationStatistics
+  ) throws(GenerationError) {
+    var certifier: Certifier?
+    let isTold = try drawRun(after: last, head, &certifier, limit, isCancelled, &statistics) { _ in }
+    for place in 0..<drawn.count { settled.append(drawn[place]) }
+    if !isTold { try drawDense(head, &statistics) }
+  }
+
+  /// Draws from the hidden state that was kept last.
   private func drawDense(_ head: DenseHead, _ statistics: inout GenerationStatistics) throws(GenerationError)
   {
     try head.run()
     statistics.denseFallbacks += 1
-    settle(try sampler.next(head.logits(0), position: decoder.count))
+    settle(try sampler.next(head.logits(head.count - 1), position: decoder.count))
   }
 
   private func drawCertified(after last: TokenID, _ head: DenseHead, _ statistics: inout GenerationStatistics)
@@ -138,36 +217,30 @@ final class HeadTokenSource: TokenSource {
   ) throws(GenerationError) {
     let (start, observed, begin) = (decoder.count, sampler.observedCount, clock.now)
     let wanted = min(limit, economy.length)
-    drawn.removeAll(keepingCapacity: true)
     // Bounds stand for all of the hidden states or for none. They leave thousands of rows for the k-th largest
     // logit, which cost more than all logits in one pass.
     var certifier = sampler.limitsCount ? nil : decoder.certifier
     certifier?.removeAll()
-    var next = last
     while true {
-      try decoder.feed(next, .candidates)
-      head.keep(decoder.hiddenState())
-      let candidates = decoder.candidates()
-      if let some = certifier, try !some.keepBound(sampler, candidates, position: decoder.count) {
-        certifier = nil
-      }
-      guard let token = try sampler.next(candidates, position: decoder.count) else { break }
-      drawn.append(token)
-      next = token
-      sampler.observe(token)
-      onDrawn(token)
-      if drawn.count == wanted || stops.contains(token) || decoder.count == context || isCancelled() { break }
+      let isTold = try drawRun(
+        after: drawn.isEmpty ? last : drawn[drawn.count - 1], head, &certifier, wanted - drawn.count,
+        isCancelled, &statistics, onDrawn)
+      guard isTold, drawn.count < wanted, !stops.contains(drawn[drawn.count - 1]) else { break }
+      if decoder.count == context || isCancelled() { break }
     }
     let end = clock.now
     sampler.forget(downTo: observed)
     let confirmed = try verify(head, certifier, from: start, &statistics)
+    let verifying = (clock.now - end).seconds
     economy.note(
-      drawn: drawn.count, (end - begin) / .seconds(1), verified: head.count, (clock.now - end) / .seconds(1),
-      right: confirmed)
+      drawn: drawn.count, (end - begin).seconds, verified: head.count, verifying, right: confirmed)
+    if proposer != nil { statistics.draft.seconds.head += verifying }
     guard confirmed < drawn.count else { return }
     statistics.mismatches += 1
     statistics.discardedTokens += drawn.count - confirmed - 1
+    isProposed[confirmed] = false
     decoder.truncate(to: start + confirmed + 1)
+    proposer?.drafter.forget(from: start + confirmed + 1)
   }
 
   /// Draws the tokens behind the hidden states that are kept again, by bounds or from all logits.

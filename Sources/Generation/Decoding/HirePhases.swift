@@ -81,13 +81,19 @@ struct HirePhases {
   }
 
   var slotByteCount: Int {
-    phases.reduce(denseHead.slotByteCount + (certifier?.slotByteCount ?? 0)) { $0 + $1.phase.executor.slotByteCount }
+    phases.reduce(denseHead.slotByteCount + (certifier?.slotByteCount ?? 0)) {
+      $0 + $1.phase.executor.slotByteCount
+    }
   }
 
   // MARK: Results
 
   func candidates(_ phase: DecoderPhase, _ back: Int) -> SparseLogits {
-    let (executor, ports) = (phase.executor, ports(of: phase))
+    Self.candidates(phase, ports(of: phase), back)
+  }
+
+  static func candidates(_ phase: DecoderPhase, _ ports: HirePorts, _ back: Int) -> SparseLogits {
+    let executor = phase.executor
     let normalizers = executor.output(ports.normalizer).row(back, of: 1, as: Float.self)
     return SparseLogits(
       logits: executor.output(phase.logits).row(back, of: 1, as: Float.self),

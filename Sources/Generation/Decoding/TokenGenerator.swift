@@ -129,10 +129,11 @@ public struct TokenGenerator {
   private func source(
     _ sampler: Sampler, _ mode: HeadMode, _ options: Options, _ logits: UnsafeBufferPointer<Float>
   ) throws(GenerationError) -> any TokenSource {
-    if let drafting {
+    if let drafting, mode.kind == .dense {
       return try DraftTokenSource(decoder, drafting, sampler, options, context: context, logits)
     }
-    return try HeadTokenSource(decoder, sampler, mode, options, context: context, logits)
+    return try HeadTokenSource(
+      decoder, sampler, mode, options, context: context, logits, drafting: drafting)
   }
 
   /// Hands tokens that stay to the caller.
@@ -148,7 +149,7 @@ public struct TokenGenerator {
       let token = tokens[index]
       output.statistics.note(seconds / Double(tokens.count))
       output.tokens.append(token)
-      onOrigin(index < source.acceptedCount)
+      onOrigin(source.wasProposed(index))
       if let ending = options.stopTokens.contains(token) ? .stopToken : onToken(token) {
         output.statistics.discardedTokens += tokens.count - index - 1
         return ending

@@ -4,8 +4,8 @@ import Tokenization
 protocol TokenSource: AnyObject {
   /// Tokens that the last call drew and that stay; at first the one that follows the prompt.
   var settled: [TokenID] { get }
-  /// How many of these, from the first on, a drafter proposed.
-  var acceptedCount: Int { get }
+  /// Whether a drafter proposed the token at a place of ``settled``.
+  func wasProposed(_ place: Int) -> Bool
 
   /// Draws the tokens that come next into ``settled``.
   ///

@@ -22,7 +22,7 @@ final class DraftTokenSource: TokenSource {
   private let context: Int
   private var proposer: DraftProposer
   private(set) var settled: [TokenID] = []
-  private(set) var acceptedCount = 0
+  private var acceptedCount = 0
   /// The last token and the draft behind it: what the decoder runs.
   private var block: [TokenID] = []
   private let clock = ContinuousClock()
@@ -39,6 +39,8 @@ final class DraftTokenSource: TokenSource {
     block.reserveCapacity(proposer.largest + 1)
     settle(try sampler.next(logits, position: decoder.count))
   }
+
+  func wasProposed(_ place: Int) -> Bool { place < acceptedCount }
 
   func advance(
     limit: Int, isCancelled: () -> Bool, _ statistics: inout GenerationStatistics, onDrawn: (TokenID) -> Void

@@ -32,27 +32,17 @@ public struct DraftTrial: Sendable {
     throws(GenerationError)
   {
     let length = max(4, min(Self.length, (context - prefix.count - BlockLength.largest - 2) / 2))
-    let plain = TokenGenerator(decoder, context: context)
+    let texts = try DraftContest.texts(
+      by: decoder, Self.texts, length: length, prefix: prefix, context: context)
     let drafted = TokenGenerator(decoder, context: context, drafting: drafting)
     var total = DraftStatistics()
-    for text in 0..<Self.texts {
+    for text in texts {
       var options = TokenGenerator.Options()
-      options.maxTokens = length
-      (options.sampling.temperature, options.sampling.seed) = (1, UInt64(text) + 1)
-      let start = prefix.isEmpty ? [TokenID(text * 7919 % (decoder.vocabularyCount ?? 1))] : prefix
-      let written = try plain.generate(start, options)
-      options.sampling = SamplingOptions()
-      options.blockLength = .fixed(BlockLength.largest)
-      let output = try drafted.generate(start + written.tokens, options)
-      total.add(output.statistics.draft)
+      (options.maxTokens, options.blockLength) = (length, .fixed(BlockLength.largest))
+      total.add(try drafted.generate(text, options).statistics.draft)
     }
-    let timer = try DecoderTimer(decoder, capacity: length + BlockLength.largest + 1, exactness: .none)
-    var seconds: [Double] = []
-    for count in 1...BlockLength.largest + 1 {
-      var best = Double.infinity
-      for _ in 0..<Self.turns { best = min(best, try timer.block(count, depth: length)) }
-      seconds.append(best)
-    }
+    let seconds = try DecoderTimer.blockSeconds(
+      decoder, upTo: BlockLength.largest + 1, depth: length, turns: Self.turns)
     blockCost = seconds.map { $0 / seconds[0] }
     let proposals = Double(max(1, total.drafted))
     proposalCost = (total.seconds.small + total.seconds.refresh) / proposals / seconds[0]

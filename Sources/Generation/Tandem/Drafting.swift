@@ -11,6 +11,8 @@ public final class Drafting {
     case ngram
     /// A small model that reads hidden states of the decoder (``TandemDrafter``).
     case tandem
+    /// Some of the decoder's own layers (``LayerDrafter``).
+    case layers
   }
 
   public let kind: Kind
@@ -27,8 +29,7 @@ public final class Drafting {
     -> Drafting?
   {
     let plan = decoder.executor.plan
-    // A HiRE head has its own way of drafting, unless one is asked for.
-    let usual = decoder.denseHead == nil ? try plan.entry("draft", default: Kind.none) : .none
+    let usual = try plan.entry("draft", default: Kind.none)
     switch kind ?? usual {
     case .none: return nil
     case .ngram:
@@ -39,6 +40,10 @@ public final class Drafting {
       try check(decoder, plan, asked: "--draft tandem")
       return Drafting(
         .tandem, try TandemDrafter(decoder, pool: pool), decoder, limit: try plan.draftLimit())
+    case .layers:
+      guard LayerDrafter.exists(in: plan) else { throw .noLayers(plan.path) }
+      try check(decoder, plan, asked: "--draft layers")
+      return Drafting(.layers, try LayerDrafter(decoder, pool: pool), decoder, limit: try plan.draftLimit())
     }
   }
 
@@ -48,7 +53,6 @@ public final class Drafting {
   }
 
   private static func check(_ decoder: Decoder, _ plan: PlanFile, asked: String) throws(GenerationError) {
-    if decoder.denseHead != nil { throw .draftNeedsDenseHead(plan.path, asked: asked) }
     if decoder.verifiedCount < 2 { throw .cannotVerify(plan.path, asked: asked) }
   }
 }

@@ -4,12 +4,6 @@ import PlanFormat
 import Tensors
 import Tokenization
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
 /// Proposes what a small model draws that sees finished tokens through the large model's hidden states.
 ///
 ///     caches of the small model:   keys and values made of taps, of all finished tokens | its own, of the draft
@@ -24,14 +18,14 @@ import Tokenization
 ///
 /// - Source: Tandem Transformers, papers.md 2.2 and 2.10.
 final class TandemDrafter: Drafter {
-  private let small: DecoderPhase
+  private let small: DraftStep
   private let refresh: Executor
   private let taps: [Executor.Place]
   private let states: StateSet
   /// Positions of finished tokens, where the projections read them.
   private let finishedPlace: Executor.Place?
   private let finishedPort: DecoderPorts.Input?
-  private var ids: IntegerInput, mask: IntegerInput?, positions: IntegerInput?, finished: IntegerInput?
+  private var finished: IntegerInput?
   private var capacity = 0
   /// The token that the next proposal follows.
   private var last: TokenID = 0
@@ -61,15 +55,13 @@ final class TandemDrafter: Drafter {
     } catch {
       throw .malformedTandem(plan.path, Self.name, error.message)
     }
-    small = try DecoderPhase(executor)
+    small = try DraftStep(executor)
     states = executor.states
-    guard small.largest == 1 else {
-      throw .malformedTandem(plan.path, Self.name, "it takes \(small.largest) tokens, accepted is 1")
-    }
-    guard small.ports.vocabularyCount == decoder.vocabularyCount else {
+    let vocabulary = small.phase.ports.vocabularyCount
+    guard vocabulary == decoder.vocabularyCount else {
       throw .malformedTandem(
         plan.path, Self.name,
-        "its vocabulary is \(small.ports.vocabularyCount ?? 0), that of the decoder \(decoder.vocabularyCount ?? 0)")
+        "its vocabulary is \(vocabulary ?? 0), that of the decoder \(decoder.vocabularyCount ?? 0)")
     }
     let function = refresh.function
     let inputs = refresh.freeInputs.map { ($0.name, function.type(of: $0.value)) }
@@ -78,7 +70,8 @@ final class TandemDrafter: Drafter {
     guard !hidden.isEmpty, others.count <= 1, hidden.count + others.count == inputs.count else {
       throw .malformedTandem(
         plan.path, Self.refreshName,
-        "its inputs are \(inputs.map(\.0)); accepted are hidden states [1, rows, width] and positions [1, rows]")
+        "its inputs are \(inputs.map(\.0)); accepted are hidden states [1, rows, width] and positions [1, rows]"
+      )
     }
     finishedPort = others.first.map { DecoderPorts.Input(name: $0.0, element: $0.1.element) }
     largest = hidden[0].1.shape[1].symbol.flatMap { function.bounds[$0] } ?? Int.max
@@ -93,7 +86,6 @@ final class TandemDrafter: Drafter {
     } catch {
       throw GenerationError(error)
     }
-    ids = IntegerInput(small.ports.ids, capacity: 1)
     try decoder.readTaps(hidden.map(\.0))
     pending = widths.map { .allocate(capacity: max(1, pendingLimit * $0)) }
   }
@@ -104,17 +96,14 @@ final class TandemDrafter: Drafter {
     // The draft goes beyond what the decoder has run.
     let room = capacity + BlockLength.largest + 1
     if room > self.capacity {
-      mask = small.ports.mask.map { IntegerInput($0, capacity: room) }
-      for index in 0..<room { mask?[index] = 1 }
-      positions = small.ports.positions.map { IntegerInput($0, capacity: 1) }
       finished = finishedPort.map { IntegerInput($0, capacity: room) }
       for index in 0..<room { finished?[index] = index }
       do throws(ExecutionError) {
-        try small.executor.allocateStates(capacity: room, sizes: small.ports.sizes)
+        try small.phase.executor.allocateStates(capacity: room, sizes: small.phase.ports.sizes)
       } catch {
         throw GenerationError(error)
       }
-      small.executor.reserve(positions: room)
+      small.reserve(room)
       refresh.reserve(positions: room)
       self.capacity = room
     }
@@ -122,7 +111,8 @@ final class TandemDrafter: Drafter {
   }
 
   func keep(_ tokens: [TokenID], _ kept: Int, _ decoder: Decoder) throws(GenerationError) {
-    precondition(states.length + pendingCount + kept <= decoder.count, "a draft is open, or tokens were left out")
+    precondition(
+      states.length + pendingCount + kept <= decoder.count, "a draft is open, or tokens were left out")
     if kept <= pendingLimit {
       if pendingCount + kept > pendingLimit { try catchUp() }
       for index in pending.indices {
@@ -165,32 +155,9 @@ final class TandemDrafter: Drafter {
   func begin(after token: TokenID) { last = token }
 
   func propose(position: Int, _ sampler: Sampler) throws(GenerationError) -> Proposal? {
-    let length = states.length
-    ids[0] = Int(last)
-    positions?[0] = length
-    do throws(ExecutionError) {
-      try small.executor.bind(small.ids, ids.view(1))
-      if let mask, let place = small.mask { try small.executor.bind(place, mask.view(length + 1)) }
-      if let positions, let place = small.positions { try small.executor.bind(place, positions.view(1)) }
-      try small.executor.run()
-    } catch {
-      throw GenerationError(error)
-    }
-    let logits = small.executor.output(small.logits).lastRow
-    // Logits that are no numbers propose nothing.
-    guard let token = try? sampler.next(logits, position: position) else { return nil }
-    last = token
-    return Proposal(token: token, confidence: Self.confidence(Int(token), logits))
-  }
-
-  /// The probability of a token beside that of the likeliest other one: p / (p + q).
-  private static func confidence(_ token: Int, _ logits: UnsafeBufferPointer<Float>) -> Float {
-    var other = -Float.infinity
-    if token > 0 { other = LogitScan.maximum(UnsafeBufferPointer(rebasing: logits[..<token])) }
-    if token + 1 < logits.count {
-      other = max(other, LogitScan.maximum(UnsafeBufferPointer(rebasing: logits[(token + 1)...])))
-    }
-    return 1 / (1 + exp(other - logits[token]))
+    let proposal = try small.propose(after: last, length: states.length, position: position, sampler)
+    if let proposal { last = proposal.token }
+    return proposal
   }
 
   func forget(from count: Int) {
@@ -200,7 +167,7 @@ final class TandemDrafter: Drafter {
 
   /// Bytes of memory for temporaries and caches.
   var workingByteCount: Int {
-    states.byteCount + small.executor.slotByteCount + refresh.slotByteCount
+    states.byteCount + small.phase.executor.slotByteCount + refresh.slotByteCount
   }
 }
 
@@ -211,13 +178,5 @@ extension TensorView {
     precondition(start + count <= shape[1], "more rows than were run")
     return TensorView(
       base + start * shape[2] * element.byteCount, element, Extents(1, count, shape[2]))
-  }
-
-  /// The last row of f32.
-  fileprivate var lastRow: UnsafeBufferPointer<Float> {
-    precondition(element == .f32 && strides[rank - 1] == 1, "logits are f32 and lie densely")
-    let row = rank == 3 ? (shape[1] - 1) * strides[1] : 0
-    return UnsafeBufferPointer(
-      start: base.assumingMemoryBound(to: Float.self) + row, count: shape[rank - 1])
   }
 }

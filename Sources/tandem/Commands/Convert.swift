@@ -141,7 +141,8 @@ struct Convert: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "A small model that reads this one's hidden states and drafts for it.", valueName: "small.onnx"),
+      "A small model that reads this one's hidden states and drafts for it; 'derived' makes drafters of the model itself,"
+        + " HiRE head, layers and n-grams, and finds the fastest by trial.", valueName: "small.onnx|derived"),
     completion: .file(extensions: ["onnx"]))
   var tandem: String?
 
@@ -251,7 +252,13 @@ struct Convert: ParsableCommand {
     options.feedForward = feedForward
     options.feedForwardRecall = feedForwardRecall
     options.feedForwardKeep = feedForwardKeep
-    options.tandem = tandem
+    if tandem == "derived" {
+      options.derivesDrafter = true
+      options.head = .hire
+      if exact == .none { options.exact = .deferred }
+    } else {
+      options.tandem = tandem
+    }
     options.feedForwardBudget = feedForwardBudget?.nats
     options.calibration = calibration == "self" ? nil : calibration
     options.allow = allow

@@ -22,8 +22,8 @@ struct DraftArguments: ParsableArguments {
   @Option(
     help: """
       What proposes tokens, of which the model verifies several in one run: what followed the same words before in \
-      the text (ngram), a small model that reads its hidden states (tandem, where converted with one), or nothing. \
-      The text is the same.
+      the text (ngram), a small model that reads its hidden states (tandem, where converted with one), some of its \
+      layers (layers, where converted with --tandem derived), or nothing. The text is the same.
       """)
   var draft: Drafting.Kind?
 

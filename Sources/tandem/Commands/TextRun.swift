@@ -65,6 +65,7 @@ struct TextRun {
         "nothing drafts for '\(arguments.plan)' unless --draft says so; accepted are ngram, and tandem where converted"
           + " with --tandem")
     }
+    try check(mode)
     let loadSeconds = (ContinuousClock.now - start) / .seconds(1)
 
     Interruption.catchFirst()
@@ -101,7 +102,23 @@ struct TextRun {
     if arguments.json {
       try StandardStream.output.write(try JSONText.encode(report(output, mode, draft, pool, loadSeconds)))
     }
-    if arguments.stats || output.ending == .cancelled { try printStatistics(output, mode, draft, loadSeconds) }
+    if arguments.stats || output.ending == .cancelled {
+      try printStatistics(output, mode, draft, loadSeconds)
+    }
+  }
+
+  /// Checks that drafts can be verified by the head as it is used.
+  private func check(_ mode: HeadMode) throws {
+    let drafting = arguments.drafting
+    if mode.kind == .hire, drafting.unverified {
+      throw CommandError(.wrongUsage, "--unverified is for drafts of the dense head; give --head dense")
+    }
+    if mode.exactness == .certified, let draft = drafting.draft, draft != .none {
+      throw CommandError(
+        .wrongUsage,
+        "--exact certified proves one token at a time; accepted with --draft are --exact none and deferred, and --head dense"
+      )
+    }
   }
 
   /// What drafting did, with `--stats` beside the same text without it.
@@ -176,7 +193,8 @@ struct TextRun {
       promptIds: output.promptTokens, generatedIds: output.tokens, text: output.text,
       ending: output.ending.rawValue, threads: pool.threadCount, head: mode.kind.rawValue,
       exact: head?.exact, verifiedPasses: head?.verifiedPasses, mismatches: head?.mismatches,
-      discardedTokens: head?.discardedTokens, denseFallbacks: head?.denseFallbacks, overflows: head?.overflows,
+      discardedTokens: head?.discardedTokens, denseFallbacks: head?.denseFallbacks,
+      overflows: head?.overflows,
       survivors: head?.survivors, largePasses: draft.map { _ in statistics.draft.largePasses },
       drafted: draft.map { _ in statistics.draft.drafted },
       accepted: draft.map { _ in statistics.draft.accepted }, draft: draft,

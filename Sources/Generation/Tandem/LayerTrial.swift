@@ -1,0 +1,59 @@
+public import Kernels
+public import PlanFormat
+public import Tokenization
+
+/// What functions of some of a decoder's layers propose: how often it is right, and what it takes.
+public struct LayerTrial: Sendable {
+  public struct Result: Sendable {
+    /// The share of proposals right behind the text that are right.
+    public let acceptance: Double
+    /// Of a run over one token.
+    public let cost: Double
+  }
+
+  /// In the order of the functions.
+  public private(set) var results: [Result] = []
+  /// T(m) / T(1) for m = 1, 2, ...
+  public let blockCost: [Double]
+
+  private static let turns = 5
+
+  /// Continues texts by one function after the other, each greedily by `count` tokens in drafts of one.
+  public init(
+    _ plan: PlanFile, functions: [String], _ prompts: [[TokenID]], count: Int, pool: ThreadPool
+  ) throws(GenerationError) {
+    let decoder = try Decoder(plan, pool: pool, head: .dense)
+    let context = try plan.contextLength()
+    let length = (prompts.map(\.count).max() ?? 1)
+    let seconds = try DecoderTimer.blockSeconds(
+      decoder, upTo: BlockLength.largest + 1, depth: length, turns: Self.turns)
+    blockCost = seconds.map { $0 / seconds[0] }
+    for function in functions {
+      let drafting = Drafting(
+        .layers, try LayerDrafter(decoder, function: function, pool: pool), decoder)
+      var total = DraftStatistics()
+      for prompt in prompts {
+        var options = TokenGenerator.Options()
+        (options.maxTokens, options.blockLength) = (count, .fixed(1))
+        total.add(
+          try TokenGenerator(decoder, context: context, drafting: drafting).generate(prompt, options)
+            .statistics.draft)
+      }
+      results.append(
+        Result(
+          acceptance: total.acceptance, cost: total.seconds.small / Double(max(1, total.drafted)) / seconds[0]
+        ))
+    }
+  }
+
+  /// The speed-up that independent proposals give at the best length of drafts.
+  ///
+  ///     (1 - a^(g + 1)) / (1 - a) / (T(g + 1) / T(1) + g c)
+  public func speedUp(_ result: Result) -> Double {
+    (1..<blockCost.count).map { length in
+      let a = min(result.acceptance, 0.999)
+      let tokens = (1 - (0...length).reduce(1) { power, _ in power * a }) / (1 - a)
+      return tokens / (blockCost[length] + Double(length) * result.cost)
+    }.max() ?? 0
+  }
+}
