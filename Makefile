@@ -27,7 +27,7 @@ PEERS = $(PYTHON) Benchmarks/bench_peers.py --tandem $(TANDEM) --cache $(CACHE) 
 # What other exporters made of it, as far as it is here.
 EXPORTS = $(foreach name,dynamo23 optimum,$(if $(wildcard $(GEMMA)-exports/$(name)/model.onnx),$(name)))
 
-.PHONY: run build setup venv gemma gemma-exports verify verify-hire test check-arm conformance zoo-matrix bench bench-kernels bench-peers bench-head bench-predictors bench-1b bench-hire-1b proto format lint clean help
+.PHONY: run build setup venv gemma gemma-exports verify verify-hire test check-arm conformance zoo-matrix bench bench-kernels bench-peers bench-head bench-predictors bench-1b bench-tandem-1b bench-hire-1b proto format lint clean help
 
 run: ## The main job: fetch and export Gemma 3 270M once, compile it once, write text. PROMPT="..." TOKENS=64
 run: setup build
@@ -123,6 +123,15 @@ bench-1b: setup build venv
 	@[ -f $(CACHE)/llama-1b/model.onnx ] || $(PYTHON) graphs/llama-1b/export.py $(CACHE)/llama-1b
 	$(PYTHON) Benchmarks/convert_and_bench.py $(CACHE)/llama-1b/model.onnx $(CACHE)/llama-1b.plan --tandem $(TANDEM) \
 	  --weights $(or $(WEIGHTS),auto) -- -p 64 -n 32 -r 3
+
+bench-tandem-1b: ## What drafts bring at Llama 1B's shape, by their length and the share that is right; 8 GB in .cache.
+bench-tandem-1b: setup build venv
+	@[ -f $(CACHE)/llama-1b/model.onnx ] || $(PYTHON) graphs/llama-1b/export.py $(CACHE)/llama-1b
+	[ -f $(CACHE)/llama-1b-small/model.onnx ] || $(PYTHON) graphs/llama-1b/small.py $(CACHE)/llama-1b-small
+	for name in llama-1b llama-1b-small; do
+	  $(TANDEM) convert $(CACHE)/$$name/model.onnx -o $(CACHE)/$$name.plan
+	done
+	$(TANDEM) bench $(CACHE)/llama-1b.plan --draft-plan $(CACHE)/llama-1b-small.plan
 
 bench-hire-1b: ## HiRE's four speeds beside the paper's: a model of its shape with random weights, 12 GB in .cache. ROUNDS=5
 bench-hire-1b: setup build venv

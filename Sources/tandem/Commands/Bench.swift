@@ -16,8 +16,13 @@ struct Bench: ParsableCommand {
       caches as far as attention looks) per second over that speed is the share of the roof. Blocks are runs over \
       some tokens with the logits of all.
 
+      With --draft-plan a text that the model has written is drafted again, each token right with the probability \
+      asked for, while the small plan runs once per proposal and over what is kept: what drafts bring at that size, \
+      without a small model that is trained.
+
         tandem bench model.plan -p 512 -n 128 -r 5
         tandem bench model.plan -p 0 -n 64 -d 0,1024,4096 --json
+        tandem bench large.plan --draft-plan small.plan --lengths 3,7
       """)
 
   @Argument(help: "A plan of a decoder.", completion: .file(extensions: ["plan"]))
@@ -47,6 +52,18 @@ struct Bench: ParsableCommand {
   @Option(name: .short, help: ArgumentHelp("Rounds of each test.", valueName: "count"))
   var r = 5
 
+  @Option(
+    help: ArgumentHelp(
+      "Measure drafts only, by this plan, that are right as often as --acceptance says.", valueName: "plan"),
+    completion: .file(extensions: ["plan"]))
+  var draftPlan: String?
+
+  @Option(help: ArgumentHelp("With --draft-plan: shares of proposals that are right.", valueName: "shares"))
+  var acceptance = ShareList([0.6, 0.7, 0.8, 0.9])
+
+  @Option(help: ArgumentHelp("With --draft-plan: tokens of a draft.", valueName: "count"))
+  var lengths = CountList([1, 2, 3, 4, 5, 7])
+
   @OptionGroup(title: "Head") var head: HeadArguments
 
   @OptionGroup var threads: ThreadArguments
@@ -63,7 +80,13 @@ struct Bench: ParsableCommand {
     if let count = blocks.counts.first(where: { $0 > Self.largestBlock }) {
       throw ValidationError("--blocks is \(count), accepted are 0...\(Self.largestBlock)")
     }
+    for length in lengths.counts where !(1...BlockLength.largest).contains(length) {
+      throw ValidationError("--lengths is \(length), accepted are 1...\(BlockLength.largest)")
+    }
     if r < 1 { throw ValidationError("-r is \(r), accepted are 1 and more") }
+    if draftPlan != nil, n?.counts.contains(0) == true {
+      throw ValidationError("-n is 0, accepted with --draft-plan are 1 and more")
+    }
     if tests(context: .max).isEmpty && blockSizes.isEmpty {
       throw ValidationError("-p, -n and --blocks are 0, accepted is one of them at least 1")
     }
@@ -88,6 +111,7 @@ struct Bench: ParsableCommand {
 
   func run() throws {
     let pool = try threads.pool()
+    if let draftPlan { return try runReplay(draftPlan, pool) }
     let start = ContinuousClock.now
     let file = try PlanFile(path: plan)
     let mode = try head.mode(of: file)
@@ -118,6 +142,25 @@ struct Bench: ParsableCommand {
       plan: plan, threads: pool.threadCount, rounds: r, measurement, file.program,
       load: (loadSeconds, try loadSecondsAgain(pool)), memory,
       head: mode.kind == .hire ? HeadReport(mode.exactness, timer.statistics) : nil)
+    try StandardStream.output.write(json ? try JSONText.encode(report) : report.text)
+  }
+
+  /// Times drafts that are right as often as asked.
+  private func runReplay(_ small: String, _ pool: ThreadPool) throws {
+    var bar = ProgressBar()
+    bar.update("without drafts", nil)
+    let replay = try DraftReplay(
+      try PlanFile(path: plan), small: try PlanFile(path: small), count: n?.counts.max() ?? 128, pool: pool)
+    var results: [DraftReplay.Result] = []
+    let total = Double(acceptance.shares.count * lengths.counts.count)
+    for share in acceptance.shares {
+      for length in lengths.counts {
+        bar.update("with drafts", Double(results.count) / total)
+        results.append(try replay.run(acceptance: share, length: length))
+      }
+    }
+    bar.clear()
+    let report = ReplayReport(plan, small, replay, results)
     try StandardStream.output.write(json ? try JSONText.encode(report) : report.text)
   }
 
