@@ -20,37 +20,45 @@ enum { BAND = 4, LANES = 8, CHUNK_VECTORS = OUTPUTS_OF_CHUNK / LANES };
 
 TARGET_BEGIN
 
-/// Adds the columns at places i..<i + count of the list, 1 or BAND, to the sums.
-INLINE void add_band(const block_format f, const ck_weighted_rows *c, column_layout l, size_t i, const int count) {
-  const uint8_t *codes[BAND];
-  UNROLL for (int r = 0; r < count; r++) {
-    codes[r] = column_codes(l, c->w, (size_t)c->list[i + (size_t)r]);
-    const size_t next = i + (size_t)r + BAND;
-    if (next < c->i1) ck_prefetch(column_codes(l, c->w, (size_t)c->list[next]), l.column);
-  }
-  lane8 own[BAND];
-  UNROLL for (int r = 0; r < count; r++) own[r] = lane8_set(c->p[i + (size_t)r]);
+/// Adds the columns at places i..<i + count of the list, 1 or BAND, to the sums of `rows` rows.
+///
+/// Lines of the columns a band further on are asked for chunk by chunk, while this band is added up: as many at once
+/// as columns have would fill the queue of misses, and wait there.
+INLINE void add_band(
+    const block_format f, const ck_weighted_rows *c, column_layout l, size_t i, const int count, const size_t rows) {
   const size_t bytes = code_bits(f) * OUTPUTS_OF_CHUNK / 8, stride = ck_column_outputs(c->outputs);
+  const uint8_t *codes[BAND];
+  ptrdiff_t ahead[BAND];
+  lane8 own[BAND];
+  UNROLL for (int r = 0; r < count; r++) {
+    const size_t place = i + (size_t)r, next = place + BAND < c->i1 ? place + BAND : place;
+    codes[r] = column_codes(l, c->w, (size_t)c->list[place]);
+    ahead[r] = column_codes(l, c->w, (size_t)c->list[next]) - codes[r];
+    own[r] = lane8_set(c->p[place]);
+  }
   for (size_t first = 0; first < stride; first += OUTPUTS_OF_CHUNK) {
     int8_t code[BAND][OUTPUTS_OF_CHUNK];
     UNROLL for (int r = 0; r < count; r++) {
-      read_chunk(f, codes[r], code[r]);
-      codes[r] += bytes;
+      __builtin_prefetch(codes[r] + ahead[r]);
+      if (f != Q8B32) read_chunk(f, codes[r], code[r]);
     }
     UNROLL for (int v = 0; v < CHUNK_VECTORS; v++) {
       float *sums = c->sums + first + LANES * v;
       lane8 number[BAND];
-      UNROLL for (int r = 0; r < count; r++) number[r] = lane8_codes(code[r] + LANES * v);
+      UNROLL for (int r = 0; r < count; r++) {
+        number[r] = lane8_codes((f == Q8B32 ? (const int8_t *)codes[r] : code[r]) + LANES * v);
+      }
       lane8 sum = lane8_load(sums);
       UNROLL for (int r = 0; r < count; r++) sum = lane8_fma(own[r], number[r], sum);
       lane8_store(sums, sum);
-      for (size_t s = 1; s < c->rows; s++) {
+      for (size_t s = 1; s < rows; s++) {
         const float *p = c->p + s * c->p_stride + i;
         sum = lane8_load(sums + s * stride);
         UNROLL for (int r = 0; r < count; r++) sum = lane8_fma(lane8_set(p[r]), number[r], sum);
         lane8_store(sums + s * stride, sum);
       }
     }
+    UNROLL for (int r = 0; r < count; r++) codes[r] += bytes;
   }
 }
 
@@ -80,8 +88,13 @@ INLINE void weighted_rows(const block_format f, const ck_weighted_rows *c) {
     for (end = i + 1; end < c->i1 && (size_t)c->list[end] / shared == group;) end++;
     memset(c->sums, 0, c->rows * stride * sizeof *c->sums);
     size_t j = i;
-    for (; j + BAND <= end; j += BAND) add_band(f, c, l, j, BAND);
-    for (; j < end; j++) add_band(f, c, l, j, 1);
+    if (c->rows == 1) {
+      for (; j + BAND <= end; j += BAND) add_band(f, c, l, j, BAND, 1);
+      for (; j < end; j++) add_band(f, c, l, j, 1, 1);
+    } else {
+      for (; j + BAND <= end; j += BAND) add_band(f, c, l, j, BAND, c->rows);
+      for (; j < end; j++) add_band(f, c, l, j, 1, c->rows);
+    }
     add_scaled(f, c, l, i, end);
   }
 }
