@@ -62,10 +62,19 @@ import Testing
     #expect(
       run.status == 0
         && run.error.contains("head     hire, exact certified: tokens by rows that bounds left ["))
-    let bench = try json(
-      try Program.run(["bench", plan, "-p", "0", "-n", "4", "-r", "1", "--blocks", "0", "--json"]).output)
-    let head = try #require(bench["head"] as? [String: Any])
+    func bench(_ options: String...) throws -> [String: Any] {
+      let arguments = ["bench", plan, "-p", "0", "-n", "4", "-r", "1", "--blocks", "0", "--json"]
+      return try json(try Program.run(arguments + options).output)
+    }
+    func bytesPerToken(_ report: [String: Any]) -> Double? {
+      (report["results"] as? [[String: Any]])?.first?["bytes_per_token"] as? Double
+    }
+    let report = try bench()
+    let head = try #require(report["head"] as? [String: Any])
     #expect(head["exact"] as? String == "certified" && head["survivors"] is [Any])
+    // Each head is told what it reads itself.
+    let bytes = (try #require(bytesPerToken(report)), try #require(bytesPerToken(try bench("--head", "dense"))))
+    #expect(bytes.0 < bytes.1)
   }
 
   @Test func plansWithoutBoundsProveNothing() throws {

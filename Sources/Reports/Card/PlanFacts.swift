@@ -34,10 +34,14 @@ public struct PlanFacts: Sendable, Encodable {
 
     public var total: Int { weights + caches }
 
-    /// - Parameter positions: tokens in the caches, the new one included.
-    public init(_ program: Program, positions: Int) {
-      let function = program.decoding
-      let certify = program.functions.first { $0.name == "certify" && program.model("exact") == "certified" }
+    /// - Parameters:
+    ///   - positions: tokens in the caches, the new one included.
+    ///   - usesCandidates: whether tokens are drawn by the HiRE head, in plans that have one.
+    ///   - certifies: whether each is proven by bounds; nil, as converted.
+    public init(_ program: Program, positions: Int, usesCandidates: Bool = true, certifies: Bool? = nil) {
+      let function = usesCandidates ? program.decoding : program.decodingDensely
+      let certifies = usesCandidates && certifies ?? (program.model("exact") == "certified")
+      let certify = program.functions.first { certifies && $0.name == "certify" }
       weights = ([function] + [certify].compactMap { $0 }).reduce(0) { $0 + PlanTraffic(program, $1).bytesPerToken }
       caches = function.cacheByteCount(positions: positions, insideWindows: true)
       self.positions = positions
@@ -128,9 +132,11 @@ public struct PlanFacts: Sendable, Encodable {
 extension Program {
   /// The function that decodes one token, with a sparse head where there is one, or the first.
   var decoding: Function {
-    ["decode_hire", "decode"].lazy.compactMap { name in functions.first { $0.name == name } }.first
-      ?? functions[0]
+    functions.first { $0.name == "decode_hire" } ?? decodingDensely
   }
+
+  /// The same with the logits of all tokens.
+  var decodingDensely: Function { functions.first { $0.name == "decode" } ?? functions[0] }
 }
 
 extension Function {

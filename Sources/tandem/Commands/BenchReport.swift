@@ -1,4 +1,5 @@
 import Foundation
+import Generation
 import Kernels
 import PlanFormat
 import Reports
@@ -67,7 +68,7 @@ struct BenchReport: Encodable {
     (self.plan, self.threads, self.rounds, self.head) = (plan, threads, rounds, head)
     (loadMs, loadAgainMs) = (load.first * 1000, load.again * 1000)
     (peakRssBytes, planBytes, workingBytes) = (memory.peak, memory.plan, memory.working)
-    results = zip(measurement.tests, measurement.samples).map { Result($0, $1, program) }
+    results = zip(measurement.tests, measurement.samples).map { Result($0, $1, program, head) }
     let single = measurement.blockSeconds.first.map { Spread($0).median } ?? 1
     blockCost = zip(measurement.blockSizes, measurement.blockSeconds).map { size, seconds in
       BlockCost(
@@ -79,21 +80,28 @@ struct BenchReport: Encodable {
 }
 
 extension BenchReport.Result {
-  fileprivate init(_ test: BenchTest, _ samples: [BenchMeasurement.Sample], _ program: Program) {
+  fileprivate init(
+    _ test: BenchTest, _ samples: [BenchMeasurement.Sample], _ program: Program, _ head: HeadReport?
+  ) {
     (self.test, tokens, depth) = (test.name, test.count, test.depth)
+    func traffic(positions: Int) -> PlanFacts.Traffic {
+      let certifies = head?.exact == HeadMode.Exactness.certified.rawValue
+      return PlanFacts.Traffic(
+        program, positions: positions, usesCandidates: head != nil, certifies: certifies)
+    }
     let count = Double(test.count)
     let bytes: Double
     switch test.kind {
     case .prefill:
-      let weights = PlanFacts.Traffic(program, positions: 0).weights
+      let weights = traffic(positions: 0).weights
       bytes = Double(weights * ((test.count + 511) / 512)) / count
     case .decode:
-      bytes = Double(PlanFacts.Traffic(program, positions: test.depth + test.count / 2).total)
+      bytes = Double(traffic(positions: test.depth + test.count / 2).total)
     }
     bytesPerToken = bytes
     tokensPerSecond = Spread(samples.map { count / $0.seconds })
     gbPerSecond = tokensPerSecond.median * bytes / 1e9
-    let isCached = PlanFacts.Traffic(program, positions: 0).total <= MachineDescription.current.cacheByteCount
+    let isCached = traffic(positions: 0).total <= MachineDescription.current.cacheByteCount
     shareOfRoof = isCached ? nil : Spread(samples.map { count / $0.seconds * bytes / $0.roof })
   }
 }
