@@ -34,8 +34,11 @@ private enum Pair {
   /// Both models in one graph: taps are edges, and finished tokens have the positions that the large one is given.
   static func inOneGraph() throws -> Module {
     let (large, small) = (try Module(importing: Zoo.tandem8M), try Module(importing: small))
-    let symbols = ["sequence": "own", "past_sequence": "small_past", "total_sequence": "small_total", "tandem_sequence": "sequence"]
-      .mapValues { Dim($0) }
+    let symbols = [
+      "sequence": "own", "past_sequence": "small_past", "total_sequence": "small_total",
+      "tandem_sequence": "sequence",
+    ]
+    .mapValues { Dim($0) }
     var builder = GraphBuilder(
       large.main.graph, constants: large.constants, operators: OperatorSet.standard,
       symbols: SymbolSource(startingAt: 1000))
@@ -67,20 +70,32 @@ private enum Pair {
     builder.graph.outputs.removeAll { $0.name.hasPrefix("tandem_states") }
     builder.graph.outputs += graph.outputs.map { ("small.\($0.name)", copies[$0.value]!) }
     return Module(
-      functions: [Module.Function("main", builder.graph)], constants: builder.constants, metadata: large.metadata)
+      functions: [Module.Function("main", builder.graph)], constants: builder.constants,
+      metadata: large.metadata)
   }
 
   /// A plan of the pair with some of the small model's own weights replaced.
   static func plan(replacing: (String, Tensor) -> Tensor?) throws -> CompiledPlan {
     var options = ConversionOptions(model: Zoo.tandem8M)
     (options.tandem, options.weights, options.maxContext) = (small, .f32, 512)
-    var module = try Conversion(options).run().module
+    return try plan(try Conversion(options).run().module, replacing: replacing)
+  }
+
+  static func plan(_ module: Module, replacing: (String, Tensor) -> Tensor? = { _, _ in nil }) throws
+    -> CompiledPlan
+  {
+    var module = module
     var shared: Set<String> = []
     var own: Set<String> = []
     for function in module.functions {
-      let names = Set(function.graph.order.flatMap { function.graph[$0].operands }.compactMap { $0 }
-        .compactMap { function.graph.constantName(of: $0) })
-      if ["small", "refresh"].contains(function.name) { own.formUnion(names) } else { shared.formUnion(names) }
+      let names = Set(
+        function.graph.order.flatMap { function.graph[$0].operands }.compactMap { $0 }
+          .compactMap { function.graph.constantName(of: $0) })
+      if ["small", "refresh"].contains(function.name) {
+        own.formUnion(names)
+      } else {
+        shared.formUnion(names)
+      }
     }
     for name in own.subtracting(shared) {
       if let tensor = replacing(name, module.constants[name]!) { module.constants[name] = tensor }
@@ -94,6 +109,74 @@ private enum Pair {
     try writer.writeWeights(result.weights, of: &program)
     try writer.finish(program)
     return try CompiledPlan(plan: path)
+  }
+}
+
+/// A pair whose small model has a router: one number per token, here the probability of its likeliest token.
+@Suite struct TandemRouterTests {
+  /// - Parameter isColumn: whether the output is `[batch, rows, 1]`, not `[batch, rows]`.
+  private static func joined(isColumn: Bool) throws -> Module {
+    var module = try Pair.joined()
+    let index = try #require(module.functions.firstIndex { $0.name == TandemPair.joined })
+    let graph = module.functions[index].graph
+    let logits = try #require(graph.outputs.first { $0.name == "logits" }).value
+    var builder = GraphBuilder(
+      graph, constants: module.constants, operators: OperatorSet.standard,
+      symbols: SymbolSource(unusedIn: module))
+    let shares = try builder("softmax", logits, attributes: ["axis": .int(-1)])
+    let best = try builder(
+      "reduce_max", shares, builder.constant([-1]), attributes: ["keepdims": .int(isColumn ? 1 : 0)])
+    builder.graph.outputs.append(("accept_probability", best))
+    module.functions[index].graph = builder.graph
+    module.constants = builder.constants
+    return module
+  }
+
+  @Test(arguments: [false, true])
+  func confidenceIsWhatTheRouterSays(isColumn: Bool) throws {
+    var module = try Self.joined(isColumn: isColumn)
+    let pipeline = PassPipeline([SplitTandem()])
+    let notes = try pipeline.run(on: &module, operators: OperatorSet.standard)[0].notes
+    #expect(notes.contains { $0.hasPrefix("tandem: 'accept_probability' of the small model is the router") })
+    let outputs = module.functions.map { $0.graph.outputs.map(\.name) }
+    #expect(outputs[1].contains("router") && !outputs[0].contains("router") && !outputs[2].contains("router"))
+
+    let path = FileManager.default.temporaryDirectory.appending(path: "router-\(UUID().uuidString).ir").path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try module.write(to: path)
+    var options = ConversionOptions(model: path)
+    (options.weights, options.maxContext) = (.f32, 512)
+    let routed = try Pair.plan(try Conversion(options).run().module)
+    let pool = ThreadPool(threadCount: 2)
+    let decoder = try Generation.Decoder(routed.file, pool: pool)
+    let drafter = try TandemDrafter(decoder, pool: pool)
+    let prompt: [TokenID] = [0, 464, 3303, 9, 11]
+    try decoder.reset(capacity: 64)
+    try drafter.reset(capacity: 64)
+    try decoder.feed(prompt, .last)
+    try drafter.keep(prompt, prompt.count, decoder)
+    try drafter.catchUp()
+    let sampler = Sampler(SamplingOptions(), vocabularyCount: 16384)
+    for token: TokenID in [5, 77, 1000] {
+      let logits = try drafter.logits(behind: token)
+      let largest = Double(LogitScan.maximum(logits))
+      let expected = 1 / logits.reduce(0) { $0 + exp(Double($1) - largest) }
+      drafter.forget(from: prompt.count)
+      drafter.begin(after: token)
+      let proposal = try #require(try drafter.propose(position: prompt.count + 1, sampler))
+      drafter.forget(from: prompt.count)
+      #expect(abs(Double(proposal.confidence) - expected) < 1e-4 && expected > 0.001)
+    }
+    // Texts are those of the large model.
+    let drafting = try #require(try Drafting.make(.tandem, for: decoder, pool: pool))
+    var generation = TokenGenerator.Options()
+    generation.maxTokens = 40
+    let plain = try TokenGenerator(decoder, context: 512).generate(prompt, generation)
+    for length in [BlockLength.adaptive, .fixed(4)] {
+      generation.blockLength = length
+      let output = try TokenGenerator(decoder, context: 512, drafting: drafting).generate(prompt, generation)
+      #expect(output.tokens == plain.tokens)
+    }
   }
 }
 
@@ -132,7 +215,8 @@ private enum Pair {
           (
             "tandem_states.\(index)",
             Tensor(
-              .f32, [1, rows, 256], values: (0..<rows * 256).map { _ in Float.random(in: -2...2, using: &random) })
+              .f32, [1, rows, 256],
+              values: (0..<rows * 256).map { _ in Float.random(in: -2...2, using: &random) })
           )
         })
     }
@@ -144,7 +228,9 @@ private enum Pair {
     for (rows, tokens) in [(5, 1), (3, 2), (1, 3)] {
       let taps = states(rows)
       let ids = (0..<tokens).map { ($0 * 7919 + past) % 16384 }
-      func positions(_ start: Int, _ count: Int) -> Tensor { Tensor(i64: Array(start..<start + count), [1, count]) }
+      func positions(_ start: Int, _ count: Int) -> Tensor {
+        Tensor(i64: Array(start..<start + count), [1, count])
+      }
       func mask(_ count: Int) -> Tensor { Tensor(i64: Array(repeating: 1, count: count), [1, count]) }
       let own: [String: Tensor] = [
         "input_ids": Tensor(i64: ids, [1, tokens]), "position_ids": positions(past + rows, tokens),
@@ -182,7 +268,9 @@ private enum Pair {
     #expect(
       Set(inputs.filter { !$0.hasPrefix("small.past") })
         == ["tandem_position_ids", "tandem_states.0", "tandem_states.1", "tandem_states.2"])
-    #expect(record.notes.first?.hasPrefix("one graph of two models, cut at tandem_states.0 f32[batch, sequence, 256],") == true)
+    #expect(
+      record.notes.first?.hasPrefix(
+        "one graph of two models, cut at tandem_states.0 f32[batch, sequence, 256],") == true)
     // A decoder alone has nothing to cut.
     var alone = try Module(importing: Zoo.tandem8M)
     _ = try PassPipeline([SplitTandem()]).run(on: &alone, operators: OperatorSet.standard)
@@ -210,7 +298,8 @@ private enum Pair {
       message { graph in
         let logits = graph.outputs[0].value
         graph.outputs[graph.outputs.count - 1].value = logits
-      }.contains("input 'tandem_states.2' of the small model is f32[batch, tandem_sequence, 256], the large one"))
+      }.contains(
+        "input 'tandem_states.2' of the small model is f32[batch, tandem_sequence, 256], the large one"))
     #expect(message { $0.outputs.removeFirst() }.contains("the large model has no output 'logits'"))
     var plain = try Module(importing: Zoo.tandem8M)
     #expect(throws: Miss.self) { try plain.join(small: try Module(importing: Zoo.tandem8M)) }
@@ -265,7 +354,8 @@ private enum Pair {
   func textsAreThoseOfTheLargeModel(threads: Int) throws {
     let lengths: [BlockLength] =
       threads == 1
-      ? [.adaptive, .fixed(1), .fixed(4), .fixed(8)] : [.fixed(2), .fixed(3), .fixed(5), .fixed(6), .fixed(7)]
+      ? [.adaptive, .fixed(1), .fixed(4), .fixed(8)]
+      : [.fixed(2), .fixed(3), .fixed(5), .fixed(6), .fixed(7)]
     // Shorter than a block, longer than a piece, and up to the end of the context.
     let total = try compare(
       try Self.pair.get(), threads: threads, tokens: 48, prompts: [1, 3, 70, 490], lengths: lengths)
@@ -278,7 +368,8 @@ private enum Pair {
     let chance = try Pair.plan { _, tensor in
       guard tensor.element == .f32, tensor.rank == 2 else { return nil }
       return Tensor(
-        .f32, tensor.shape, values: (0..<tensor.elementCount).map { _ in Float.random(in: -1...1, using: &random) })
+        .f32, tensor.shape,
+        values: (0..<tensor.elementCount).map { _ in Float.random(in: -1...1, using: &random) })
     }
     let total = try compare(
       chance.file, threads: 2, tokens: 40, prompts: [2, 60], lengths: [.adaptive, .fixed(1), .fixed(8)])

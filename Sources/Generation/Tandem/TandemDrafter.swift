@@ -160,6 +160,12 @@ final class TandemDrafter: Drafter {
     return proposal
   }
 
+  /// What the small model says of the token behind one that goes on with the draft; valid until the next run.
+  func logits(behind token: TokenID) throws(GenerationError) -> UnsafeBufferPointer<Float> {
+    try small.run(token, length: states.length)
+    return small.logits
+  }
+
   func forget(from count: Int) {
     states.truncate(to: count)
     pendingCount = min(pendingCount, max(0, count - states.length))

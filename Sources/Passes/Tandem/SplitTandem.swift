@@ -12,7 +12,7 @@ import Tensors
 ///
 /// `@small` is the graph with R = 0: an ordinary decoder over its own caches. `@refresh` is its caches with S = 0: what
 /// projections, norms and the key and value maps make of the large model's hidden states. Both are ordinary functions
-/// from here on, over common constants.
+/// from here on, over common constants. An output of the small graph with one number per token is its router.
 ///
 /// A pair comes as two graphs (``Module/join(small:)``), or as one that holds both (``TandemCut``).
 ///
@@ -20,7 +20,8 @@ import Tensors
 /// Before everything else, which then sees these functions alone.
 public struct SplitTandem: Pass {
   public let name = "split-tandem"
-  public let summary = "Splits a small model that reads a large one's hidden states into drafting and refresh."
+  public let summary =
+    "Splits a small model that reads a large one's hidden states into drafting and refresh."
   public let fidelity = Fidelity.exact
 
   public init() {}
@@ -35,6 +36,7 @@ public struct SplitTandem: Pass {
       throw Miss("the small model reads '\(tap)' even where it has no rows")
     }
     small.removeUnusedConstants()
+    nameRouter(of: &small, pair.sequence, &context)
     var refresh = whole
     let caches = Set(small.inputs.filter { small[$0].type.rank == 4 }.map { small[$0].name })
     refresh.outputs = whole.outputs.filter { whole[$0.value].type.rank == 4 }
@@ -53,6 +55,20 @@ public struct SplitTandem: Pass {
     module.metadata["tandem"] = Self.layers(pair, module.main.graph, refresh)
     context.note("tandem: \(module.metadata["tandem"]!)")
     context.count("functions", by: 2)
+  }
+
+  /// Names the small model's output of one number per token, if there is one.
+  private func nameRouter(of small: inout Graph, _ sequence: String, _ context: inout PassContext) {
+    let places = small.outputs.indices.filter { index in
+      let type = small[small.outputs[index].value].type
+      return type.element == .f32 && (type.rank == 2 || type.rank == 3 && type.shape[2] == 1)
+        && type.shape[1] == Dim(sequence)
+    }
+    guard places.count == 1 else { return }
+    context.note(
+      "tandem: '\(small.outputs[places[0]].name)' of the small model is the router, which tells how likely a proposal"
+        + " is right")
+    small.outputs[places[0]].name = TandemPair.router
   }
 
   /// Takes one graph that holds both models apart, and says where.
@@ -94,7 +110,8 @@ public struct SplitTandem: Pass {
   private static func layers(_ pair: TandemPair, _ large: Graph, _ refresh: Graph) -> String {
     let total = large.cacheInputs(below: large.outputs.map(\.value)).count
     return pair.taps.map { tap in
-      let depth = large.outputs.first { $0.name == tap }.map { large.cacheInputs(below: [$0.value]).count } ?? 0
+      let depth =
+        large.outputs.first { $0.name == tap }.map { large.cacheInputs(below: [$0.value]).count } ?? 0
       let read = refresh.outputs.filter { output in
         refresh.inputs(below: [output.value]).contains { refresh[$0].name == tap }
       }

@@ -26,6 +26,8 @@ public struct TandemPair: Sendable {
 
   /// Names of functions: the large model, the small one as exported, and the two that it is split into.
   public static let large = "large", joined = "tandem", small = "small", refresh = "refresh"
+  /// The small function's output with the probability that the large model draws what it proposes.
+  public static let router = "router"
 
   /// - Throws: what of the two graphs does not fit.
   public init(large: Graph, small: Graph) throws(Miss) {
@@ -99,7 +101,9 @@ extension Module {
     var graph = small.main.graph
     var names: [String: String] = [:]
     var byType: [TensorType: [String]] = [:]
-    for (name, tensor) in constants.sorted(by: { $0.key < $1.key }) { byType[tensor.type, default: []].append(name) }
+    for (name, tensor) in constants.sorted(by: { $0.key < $1.key }) {
+      byType[tensor.type, default: []].append(name)
+    }
     for (name, tensor) in small.constants.sorted(by: { $0.key < $1.key }) {
       let equal = byType[tensor.type]?.first { constants[$0]!.holdsTheSame(as: tensor) }
       var new = equal ?? name
