@@ -77,6 +77,34 @@ import Testing
     #expect((report["accepted"] as? Int ?? 99) < 32)
   }
 
+  /// Perplexity of drafts that nobody verifies, and of the tokens between them, which are the large model's.
+  @Test func unverifiedDraftsAreScored() throws {
+    let plan = try Self.plan.get()
+    let text = URL(filePath: SmallModel.onnx).deletingLastPathComponent().appending(path: "README.md").path
+    let options = ["--text", text, "--tokens", "300", "--window", "100", "--json"]
+    let large = try #require(try json(["eval", plan] + options)["perplexity"] as? Double)
+    for length in [1, 4] {
+      let report = try json(["eval", plan, "--unverified", "\(length)"] + options)
+      // Three windows; the first token of every block is the large model's.
+      let drafted = 3 * (100 - (100 + length) / (length + 1))
+      #expect(report["tokens"] as? Int == 300 && report["drafted_tokens"] as? Int == drafted)
+      let (all, small, same) = (
+        try #require(report["perplexity"] as? Double), try #require(report["drafted_perplexity"] as? Double),
+        try #require(report["large_perplexity"] as? Double)
+      )
+      #expect((report["mean_kl"] as? [String: Double])?["mean"] ?? 0 > 0.05 && small != same, "\(report)")
+      // The tokens of the large model are those of plain scoring.
+      let sum = 300 * log(all) - Double(drafted) * log(small) + Double(drafted) * log(same)
+      #expect(abs(sum / 300 - log(large)) < 1e-4, "\(sum / 300) \(log(large))")
+      let agreement = try #require((report["top1_agreement"] as? [String: Double])?["mean"])
+      #expect(agreement > 0.3 && agreement < 1)
+    }
+    let bare = try Program.run(["eval", try SmallModel.plan.get(), "--text", text, "--unverified", "3"])
+    #expect(bare.status == 1 && bare.error.contains("holds no small model"))
+    let both = try Program.run(["eval", plan, "--text", text, "--unverified", "3", "--against", plan])
+    #expect(both.status == 2 && both.error.contains("--unverified goes without"))
+  }
+
   @Test func aDumpedStageIsTakenUpAgain() throws {
     let folder = Scratch.path("stages")
     let dump = try Program.run([
@@ -117,6 +145,7 @@ import Testing
     #expect(results.map { $0["tokens_per_pass"] as? Double } == [1, 1, 2, 4])
     #expect(
       results.allSatisfy { ($0["speed_up"] as? Double ?? 0) > 0 && ($0["predicted"] as? Double ?? 0) > 0 })
+    #expect(results.allSatisfy { ($0["refresh"] as? Double ?? 0) > 0 && abs($0["rest"] as? Double ?? 1) < 0.9 })
     #expect((report["block_cost"] as? [Double])?.count == 16)
     let long = try Program.run(["bench", plan, "--draft-plan", plan, "-n", "60"])
     #expect(long.status == 1 && long.error.contains("needs 84 tokens, the plan's context is 64"))

@@ -26,9 +26,14 @@ struct Eval: ParsableCommand {
       were, the bytes that a token reads (at most, and of columns whose neurons were not 0), and the neurons that the \
       tokens of a run used together; --rows sets how many tokens that are.
 
+      With --unverified N, what a pair writes that keeps its drafts as they are: the small model predicts N tokens of \
+      the text after each that the large one does, and sees all before these through its hidden states. KL and \
+      agreement are those of the large and the small model where the small one predicts.
+
         tandem eval model.plan --text book.txt --tokens 16368
         tandem eval small.plan --text book.txt --against dense.plan --json
         tandem eval model.plan --text book.txt --head hire --against model.plan
+        tandem eval pair.plan --text book.txt --unverified 3
       """)
 
   @Argument(help: "A plan of a decoder with a tokenizer.", completion: .file(extensions: ["plan"]))
@@ -64,6 +69,12 @@ struct Eval: ParsableCommand {
     help: ArgumentHelp("Tokens of a run; by default 64, or what sparse blocks take.", valueName: "count"))
   var rows: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "Score drafts of so many tokens by the small model of the plan, and the large one's token behind each.",
+      valueName: "count"))
+  var unverified: Int?
+
   @OptionGroup var threads: ThreadArguments
 
   @Flag(help: "Print one JSON object.")
@@ -77,23 +88,18 @@ struct Eval: ParsableCommand {
     if headK != nil, head == .dense || against == nil {
       throw ValidationError("--head-k needs --head hire and --against")
     }
+    if let unverified {
+      guard (1...BlockLength.largest).contains(unverified) else {
+        throw ValidationError("--unverified is \(unverified), accepted are 1...\(BlockLength.largest)")
+      }
+      if head == .hire || against != nil || rows != nil {
+        throw ValidationError("--unverified goes without --head hire, --against and --rows")
+      }
+    }
   }
 
   private struct Report: Encodable {
-    struct Estimate: Encodable {
-      let mean: Double
-      let standardError: Double
-      /// With 95 % confidence.
-      let low: Double
-      let high: Double
-
-      /// - Parameter isShare: whether the numbers lie in 0...1.
-      init(_ mean: RunningMean, isShare: Bool = false) {
-        (self.mean, standardError) = (mean.mean, mean.standardError)
-        let interval = isShare ? mean.shareInterval : mean.interval
-        (low, high) = (interval.lowerBound, interval.upperBound)
-      }
-    }
+    typealias Estimate = EvalEstimate
     let plan: String
     let head: String
     let tokens: Int
@@ -119,6 +125,7 @@ struct Eval: ParsableCommand {
       throw CommandError("'\(text)': is no UTF-8 text")
     }
     let pool = try threads.pool()
+    if let unverified { return try scoreDrafts(of: unverified, content, pool) }
     let generator = try TextGenerator(try PlanFile(path: plan), pool: pool, head: head)
     // Beside its candidates, a plan's own dense head needs no second run.
     let reference = try against.map { path in
@@ -160,6 +167,25 @@ struct Eval: ParsableCommand {
           generator.plan.program, generator.decoder.neuronCounts.map { ($0.neurons, .init($0)) }) : nil,
       tokensPerSecond: Double(score.loss.count) / seconds, interrupted: Interruption.isRequested)
     try StandardStream.output.write(json ? try JSONText.encode(report) : text(report))
+    if report.interrupted {
+      throw CommandError(.interrupted, "interrupted: these are figures of the first \(report.tokens) tokens")
+    }
+  }
+
+  private func scoreDrafts(of length: Int, _ content: String, _ pool: ThreadPool) throws {
+    let generator = try TextGenerator(try PlanFile(path: plan), pool: pool, head: .dense, draft: .tandem)
+    var options = TextScorer.Options()
+    options.window = window ?? max(1, min(options.window, generator.context - 1))
+    options.limit = tokens
+    Interruption.catchFirst()
+    var bar = ProgressBar()
+    let score = try DraftScorer(generator, length: length).score(content, options) {
+      bar.update("scoring", min(1, $0))
+      return !Interruption.isRequested
+    }
+    bar.clear()
+    let report = DraftScoreReport(plan, length, score, interrupted: Interruption.isRequested)
+    try StandardStream.output.write(json ? try JSONText.encode(report) : report.text)
     if report.interrupted {
       throw CommandError(.interrupted, "interrupted: these are figures of the first \(report.tokens) tokens")
     }
