@@ -57,7 +57,10 @@ class GroupSparseDecoder(Decoder):
             numbers = self.normal(rows, columns) @ self.stream * np.float32(rows**-0.5)
         else:
             return super().matrix(label, rows, columns)
-        return self.graph.weight(".".join([*self.graph.scopes, label, "weight"]), [rows, columns], [numbers])
+        return self.weight(label, [rows, columns], numbers)
+
+    def weight(self, label, shape, numbers):
+        return self.graph.weight(".".join([*self.graph.scopes, label, "weight"]), shape, [numbers])
 
     def normal(self, rows, columns):
         return self.random.standard_normal((rows, columns), np.float32)
