@@ -145,7 +145,8 @@ import Testing
     #expect(results.map { $0["tokens_per_pass"] as? Double } == [1, 1, 2, 4])
     #expect(
       results.allSatisfy { ($0["speed_up"] as? Double ?? 0) > 0 && ($0["predicted"] as? Double ?? 0) > 0 })
-    #expect(results.allSatisfy { ($0["refresh"] as? Double ?? 0) > 0 && abs($0["rest"] as? Double ?? 1) < 0.9 })
+    #expect(
+      results.allSatisfy { ($0["refresh"] as? Double ?? 0) > 0 && abs($0["rest"] as? Double ?? 1) < 0.9 })
     #expect((report["block_cost"] as? [Double])?.count == 16)
     let long = try Program.run(["bench", plan, "--draft-plan", plan, "-n", "60"])
     #expect(long.status == 1 && long.error.contains("needs 84 tokens, the plan's context is 64"))
@@ -173,6 +174,28 @@ import Testing
       let dense = try json(arguments + ["--head", "dense", "--draft", "none"])
       #expect(try json(arguments)["generated_ids"] as? [Int] == dense["generated_ids"] as? [Int])
     }
+  }
+
+  /// A plan of the whole context, and what its conversion says.
+  private static let wide = Result {
+    let path = Scratch.path("trial.plan")
+    return (
+      path, try Program.run(["convert", SmallModel.onnx, "-o", path, "--tandem", small, "--weights", "f32"])
+    )
+  }
+
+  /// Whether drafting pays depends on the machine; runs go by what the conversion says with its figures.
+  @Test func whatDoesNotPayIsLeftOut() throws {
+    let (path, outcome) = try Self.wide.get()
+    let text = outcome.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    for part in [
+      "right up to place 1, 2, ...: 0.", "T(2, 4, 8, 16)/T(1) ", "a proposal ", " times as fast at ",
+    ] {
+      #expect(text.contains(part), "\(part) in \(outcome.output)")
+    }
+    let run = try Program.run(["run", path, "--prompt", "The SMTP server", "-n", "4", "--stats"])
+    #expect(
+      run.status == 0 && run.error.contains("draft    tandem: ") != text.contains("tandem does not pay here"))
   }
 
   @Test func refusals() throws {
