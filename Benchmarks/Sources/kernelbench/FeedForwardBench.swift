@@ -16,7 +16,8 @@ enum FeedForwardBench {
       + [
         SparseForm(rank: 1024, hasBasis: false, bits: 4, candidates: 192),
         SparseForm(rank: 256, hasBasis: true, bits: 4, candidates: 320),
-        SparseForm(rank: 256, hasBasis: true, bits: 8, candidates: 320),
+        // What conversion chooses for the layers of `graphs/hire-1b`.
+        SparseForm(rank: 128, hasBasis: true, bits: 4, candidates: 468),
         SparseForm(rank: 1024, hasBasis: false, bits: 4, candidates: 192, down: .q6b16),
         SparseForm(rank: 1024, hasBasis: false, bits: 4, candidates: 192, down: .q5b32),
         SparseForm(rank: 1024, hasBasis: false, bits: 4, candidates: 192, down: .q4b32),
