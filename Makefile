@@ -27,7 +27,7 @@ PEERS = $(PYTHON) Benchmarks/bench_peers.py --tandem $(TANDEM) --cache $(CACHE) 
 # What other exporters made of it, as far as it is here.
 EXPORTS = $(foreach name,dynamo23 optimum,$(if $(wildcard $(GEMMA)-exports/$(name)/model.onnx),$(name)))
 
-.PHONY: run build setup venv gemma gemma-exports verify verify-hire test check-arm conformance zoo-matrix bench bench-kernels bench-peers bench-head bench-predictors bench-1b bench-tandem-1b bench-hire-1b proto format lint clean help
+.PHONY: run build setup venv gemma gemma-exports verify verify-hire test check-arm conformance zoo-matrix bench bench-kernels bench-peers bench-head bench-predictors bench-1b bench-drafters bench-tandem-1b bench-hire-1b proto format lint clean help
 
 run: ## The main job: fetch and export Gemma 3 270M once, compile it once, write text. PROMPT="..." TOKENS=64
 run: setup build
@@ -123,6 +123,19 @@ bench-1b: setup build venv
 	@[ -f $(CACHE)/llama-1b/model.onnx ] || $(PYTHON) graphs/llama-1b/export.py $(CACHE)/llama-1b
 	$(PYTHON) Benchmarks/convert_and_bench.py $(CACHE)/llama-1b/model.onnx $(CACHE)/llama-1b.plan --tandem $(TANDEM) \
 	  --weights $(or $(WEIGHTS),auto) -- -p 64 -n 32 -r 3
+
+bench-drafters: ## Gemma's drafters made of itself side by side, beside llama.cpp where make bench-peers installed it. ROUNDS=2
+bench-drafters: setup build gemma
+	@[ -f $(CACHE)/texts/prose.txt ] || python3 Benchmarks/texts.py $(CACHE)/texts
+	plan=$(CACHE)/gemma-3-270m.derived.plan
+	[ $$plan -nt $(TANDEM) ] || $(TANDEM) convert $(GEMMA)/model.onnx --tandem derived -o $$plan
+	python=python3 peer=
+	if [ -x $(CACHE)/venv-peers-llama/bin/python ]; then
+	  python=$(CACHE)/venv-peers-llama/bin/python peer="--llama $$(ls $(GEMMA)/*.gguf)"
+	fi
+	for text in prose code french; do
+	  echo "$$text:" && $$python Benchmarks/drafters.py $$plan $(CACHE)/texts/$$text.txt --tandem $(TANDEM) --rounds $(or $(ROUNDS),2) $$peer
+	done
 
 bench-tandem-1b: ## What drafts bring at Llama 1B's shape, by their length and the share that is right; 8 GB in .cache.
 bench-tandem-1b: setup build venv
