@@ -74,7 +74,8 @@ let package = Package(
     module(
       "Compiler",
       [
-        "Calibration", "Generation", "Kernels", "ONNXImport", "ONNXFormat", "Passes", "Planning", "Tokenization", "PlanFormat", "Operators",
+        "Calibration", "Generation", "Kernels", "ONNXImport", "ONNXFormat", "Passes", "Planning",
+        "Tokenization", "PlanFormat", "Operators",
         "GraphIR",
         "Tensors", .product(name: "Crypto", package: "swift-crypto"),
       ]),
@@ -113,7 +114,8 @@ let package = Package(
       "ZooTests",
       [
         "Compiler", "Planning", "Execution", "Generation", "PlanFormat", "ONNXImport", "ONNXFormat",
-        "Operators", "Passes", "Kernels", "GraphIR", "Tensors", "Tokenization", "TestSupport", "AllocationCounter",
+        "Operators", "Passes", "Kernels", "GraphIR", "Tensors", "Tokenization", "TestSupport",
+        "AllocationCounter",
       ], exclude: ["Goldens"]),
     tests("OperatorsTests", ["Operators", "Kernels", "GraphIR", "Tensors", "TestSupport"]),
     tests("ConformanceTests", ["ONNXImport", "Operators", "GraphIR", "Tensors"]),

@@ -25,7 +25,9 @@ public struct LogitTrial: Sendable {
   /// - Parameters:
   ///   - isHeldOut: which half of the texts is run.
   ///   - progress: told the share that is done.
-  public func divergences(_ variants: Module, isHeldOut: Bool, progress: (Double) -> Void) throws -> [RunningMean] {
+  public func divergences(_ variants: Module, isHeldOut: Bool, progress: (Double) -> Void) throws
+    -> [RunningMean]
+  {
     let pool = ThreadPool(threadCount: threadCount)
     let plan = try variants.temporaryPlan(folder: folder)
     let logits = try logitsName(variants)
@@ -37,7 +39,9 @@ public struct LogitTrial: Sendable {
       let rows = try LogitRows(reference, logits, rows: text.count, pool)
       for (index, name) in names.enumerated() {
         let variant = try Self.run(text, try Executor(plan, function: name, pool: pool))
-        for divergence in rows.divergences(to: try variant.numbers(logits), pool) { results[index].add(divergence) }
+        for divergence in rows.divergences(to: try variant.numbers(logits), pool) {
+          results[index].add(divergence)
+        }
         progress(Double(place * names.count + index + 1) / Double(chosen.count * names.count))
       }
     }

@@ -69,7 +69,9 @@ struct CalibrationRun {
   private static func kept(_ files: [URL?]) -> [Tensor]? {
     var kept: [Tensor] = []
     for file in files {
-      guard let file, let rows = try? NPY.read(file.path), rows.element == .f32, rows.rank == 2 else { return nil }
+      guard let file, let rows = try? NPY.read(file.path), rows.element == .f32, rows.rank == 2 else {
+        return nil
+      }
       kept.append(rows)
     }
     return kept
@@ -78,7 +80,8 @@ struct CalibrationRun {
   private func source() throws -> Calibrator.Source {
     guard let text else { return .generated }
     guard let tokenizer else {
-      throw Calibrator.Failure(description: "a calibration text needs a tokenizer: give --tokenizer tokenizer.json")
+      throw Calibrator.Failure(
+        description: "a calibration text needs a tokenizer: give --tokenizer tokenizer.json")
     }
     let file = try MappedFile(text)
     guard let content = withExtendedLifetime(file, { String(validating: file.bytes, as: UTF8.self) }) else {

@@ -31,7 +31,8 @@ public struct CompilerError: Error, CustomStringConvertible, Sendable {
   static func joinedAlready(_ path: String, _ small: String) -> CompilerError {
     CompilerError(
       code: .invalidInput,
-      message: "'\(path)' has several functions, so '\(small)' cannot be joined; accepted is an exported model")
+      message:
+        "'\(path)' has several functions, so '\(small)' cannot be joined; accepted is an exported model")
   }
   static func noPair(_ path: String, small: String, _ reason: String) -> CompilerError {
     CompilerError(code: .invalidInput, message: "'\(small)' does not go with '\(path)': \(reason)")

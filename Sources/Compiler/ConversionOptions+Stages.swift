@@ -131,7 +131,9 @@ extension ConversionOptions {
     var asked = Pipeline.asked
     if weights != .auto, weights != .f32 { asked.append((QuantizeWeights().name, "--weights \(weights)")) }
     for stage in stages where stage.pass.fidelity > allow {
-      guard let option = asked.first(where: { $0.name == stage.pass.name })?.option, passes == nil else { continue }
+      guard let option = asked.first(where: { $0.name == stage.pass.name })?.option, passes == nil else {
+        continue
+      }
       throw .usage(
         "\(option) needs the pass '\(stage.name)', whose class is '\(stage.pass.fidelity)', which --allow \(allow)"
           + " leaves out")

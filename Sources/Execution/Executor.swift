@@ -181,7 +181,8 @@ public final class Executor {
       guard extents.byteCount(of: type.element) != nil else {
         throw ExecutionError(
           code: .invalidInput,
-          message: "cache '\(function.values[state.input].name)' of \(extents.array) is more than memory can hold")
+          message:
+            "cache '\(function.values[state.input].name)' of \(extents.array) is more than memory can hold")
       }
       allocated.append(StateMemory(type.element, shape: shape, axis: state.axis, capacity: capacity))
     }

@@ -68,7 +68,8 @@ struct PlanTraffic {
   /// Rows of up and gate that a block of chosen neurons reads: of candidates, all of what chooses exactly.
   private func pickedNeurons(of step: Function.Step, _ position: Int, _ counted: Int?) -> Int? {
     let candidates =
-      counted ?? step.attributes.int("candidate_groups", default: 1) * step.attributes.int("group_size", default: 1)
+      counted ?? step.attributes.int("candidate_groups", default: 1)
+      * step.attributes.int("group_size", default: 1)
     func has(_ operand: Int) -> Bool { step.operands.count > operand && step.operands[operand] >= 0 }
     switch position {
     case 1: return has(3) || has(4) ? candidates : nil
@@ -83,7 +84,8 @@ struct PlanTraffic {
     guard let format = BlockFormat(rawValue: step.attributes.string("down_format", default: "")),
       let columns = BlockColumns(format, rows: outputs)
     else { return all }
-    let groups = step.attributes.int("active_groups", default: step.attributes.int("candidate_groups", default: 1))
+    let groups = step.attributes.int(
+      "active_groups", default: step.attributes.int("candidate_groups", default: 1))
     let (size, panels) = (step.attributes.int("group_size", default: 1), all / columns.panelBytes)
     return (active ?? min(groups * size, panels * BlockFormat.blockSize)) * columns.columnBytes
       + min(groups, panels) * columns.parameterBytes(columns: BlockFormat.blockSize)

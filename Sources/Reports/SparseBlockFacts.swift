@@ -26,7 +26,9 @@ public struct SparseBlockFacts: Sendable, Encodable {
   public let bytes: Int, readBytes: Int, denseBytes: Int
 
   /// - Parameter densities: of the blocks of a program, in order.
-  public static func all(_ program: Program, _ densities: [(neurons: Int, density: Density)]) -> [SparseBlockFacts] {
+  public static func all(_ program: Program, _ densities: [(neurons: Int, density: Density)])
+    -> [SparseBlockFacts]
+  {
     let function = program.decoding
     let steps = function.steps.filter { $0.kernel == "hire_feed_forward" }
     return zip(steps, densities).map { step, counted in
@@ -41,7 +43,8 @@ public struct SparseBlockFacts: Sendable, Encodable {
       let read = PlanTraffic.Neurons(
         candidates: neurons(counted.density.candidates), active: neurons(counted.density.active))
       return SparseBlockFacts(
-        location: step.location, neurons: counted.neurons, density: counted.density, bytes: traffic.bytes(of: step),
+        location: step.location, neurons: counted.neurons, density: counted.density,
+        bytes: traffic.bytes(of: step),
         readBytes: traffic.bytes(of: step, read), denseBytes: weights.reduce(0, +))
     }
   }
@@ -49,11 +52,16 @@ public struct SparseBlockFacts: Sendable, Encodable {
   /// A table of blocks.
   public static func table(_ blocks: [SparseBlockFacts]) -> String {
     let sizes = Set(blocks.flatMap { $0.density.union.keys }).sorted { Int($0)! < Int($1)! }
-    func percent(_ share: Double?) -> String { pad(share.map { "\(($0 * 1000).rounded() / 10) %" } ?? "-", 9) }
-    func pad(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(1, width - text.count)) + text }
+    func percent(_ share: Double?) -> String {
+      pad(share.map { "\(($0 * 1000).rounded() / 10) %" } ?? "-", 9)
+    }
+    func pad(_ text: String, _ width: Int) -> String {
+      String(repeating: " ", count: max(1, width - text.count)) + text
+    }
     func megabytes(_ bytes: Int) -> String { "\((Double(bytes) / 1e4).rounded() / 100)" }
     var lines = [
-      "block  candidates   active   recall   MB read at most   of all" + sizes.map { pad("union \($0)", 9) }.joined()
+      "block  candidates   active   recall   MB read at most   of all"
+        + sizes.map { pad("union \($0)", 9) }.joined()
     ]
     for (index, block) in blocks.enumerated() {
       let density = block.density

@@ -8,7 +8,8 @@ extension Program {
     var formats: [Int: BlockFormat] = [:]
     for function in functions {
       for step in function.steps {
-        for (operand, attribute) in OperatorSet.weightFormats(of: step.kernel) where function.has(operand, step) {
+        for (operand, attribute) in OperatorSet.weightFormats(of: step.kernel)
+        where function.has(operand, step) {
           guard case .weight(let weight) = function.values[Int(step.operands[operand])].place,
             case .string(let name)? = step.attributes[attribute]
           else { continue }

@@ -60,7 +60,8 @@ public final class FileReplacement {
   private func name() -> Bool {
     #if os(Linux)
       unlink(temporaryPath)
-      isNamed = linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, temporaryPath, AT_SYMLINK_FOLLOW) == 0
+      isNamed =
+        linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, temporaryPath, AT_SYMLINK_FOLLOW) == 0
     #endif
     return isNamed
   }

@@ -121,7 +121,9 @@ import Testing
     #expect(report.contains("f16[batch, ") && report.contains("narrow-caches"), "\(report)")
     #expect(!(try Program.run(["inspect", wide]).output.contains("f16[")))
     func workingByteCount(_ plan: String) throws -> Int {
-      let report = try json(["bench", plan, "-p", "0", "-n", "1", "-d", "16", "-r", "1", "--blocks", "16", "--json"])
+      let report = try json([
+        "bench", plan, "-p", "0", "-n", "1", "-d", "16", "-r", "1", "--blocks", "16", "--json",
+      ])
       return try #require(report["working_bytes"] as? Int)
     }
     // Keys and values of 32 positions, of 4 layers with 2 heads of 64 numbers: each takes 2 bytes less.

@@ -73,7 +73,9 @@ import Testing
     let head = try #require(report["head"] as? [String: Any])
     #expect(head["exact"] as? String == "certified" && head["survivors"] is [Any])
     // Each head is told what it reads itself.
-    let bytes = (try #require(bytesPerToken(report)), try #require(bytesPerToken(try bench("--head", "dense"))))
+    let bytes = (
+      try #require(bytesPerToken(report)), try #require(bytesPerToken(try bench("--head", "dense")))
+    )
     #expect(bytes.0 < bytes.1)
   }
 

@@ -3,10 +3,13 @@ import Testing
 
 /// Feed-forward blocks of chosen neurons from conversion to evaluation.
 @Suite struct SparseBlockTests {
-  private func convert(_ model: String, _ name: String, _ options: [String]) throws -> (path: String, card: [String: Any]) {
+  private func convert(_ model: String, _ name: String, _ options: [String]) throws -> (
+    path: String, card: [String: Any]
+  ) {
     let path = Scratch.path(name)
     let outcome = try Program.run(
-      ["convert", model, "-o", path, "--max-context", "512", "--tokenizer", SmallModel.tokenizer, "--json"] + options)
+      ["convert", model, "-o", path, "--max-context", "512", "--tokenizer", SmallModel.tokenizer, "--json"]
+        + options)
     guard outcome.status == 0 else { throw SmallModel.Failure(message: outcome.error) }
     return (path, try #require(try json(outcome.output)["card"] as? [String: Any]))
   }
@@ -19,11 +22,13 @@ import Testing
   private static let text = {
     let readme = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent().appending(path: "README.md")
-    return Scratch.file("text.txt", Data(((try? String(contentsOf: readme, encoding: .utf8)) ?? "").prefix(8_000).utf8))
+    return Scratch.file(
+      "text.txt", Data(((try? String(contentsOf: readme, encoding: .utf8)) ?? "").prefix(8_000).utf8))
   }()
 
   @Test func trainedGroupsAreCountedBlockByBlock() throws {
-    let (plan, _) = try convert(SmallModel.onnx, "sparse.plan", ["--ffn", "hire", "--calibration", Self.text])
+    let (plan, _) = try convert(
+      SmallModel.onnx, "sparse.plan", ["--ffn", "hire", "--calibration", Self.text])
     let arguments = ["eval", plan, "--text", Self.text, "--tokens", "70", "--rows", "8"]
     let report = try json(try Program.run(arguments + ["--json", "--against", plan]).output)
     let blocks = try #require(report["blocks"] as? [[String: Any]])
@@ -42,7 +47,9 @@ import Testing
       #expect(try #require(block["read_bytes"] as? Int) < bytes)
     }
     let text = try Program.run(arguments)
-    #expect(text.status == 0 && text.output.contains("block  candidates   active   recall   MB read at most   of all"))
+    #expect(
+      text.status == 0
+        && text.output.contains("block  candidates   active   recall   MB read at most   of all"))
     #expect(text.output.contains("union 8"))
   }
 

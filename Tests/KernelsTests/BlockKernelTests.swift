@@ -184,7 +184,9 @@ struct BlockKernelTests {
     }
   }
 
-  @Test(.enabled(if: MicroKernel.fused("linear_q8b32").count > 1, "needs two instruction sets"), arguments: formats)
+  @Test(
+    .enabled(if: MicroKernel.fused("linear_q8b32").count > 1, "needs two instruction sets"),
+    arguments: formats)
   func kernelsWithFusedMultiplyAddAgreeBitForBit(format: BlockFormat) {
     let test = Case(format, rows: 9, inner: 1000, columns: 11)
     #expect(Set(MicroKernel.fused("linear_\(format)").map { test.run($0).bits }).count == 1)

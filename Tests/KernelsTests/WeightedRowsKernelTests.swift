@@ -34,7 +34,9 @@ struct WeightedRowsKernelTests {
           layout.encode(chunk: chunk, of: matrix, columns: columns, into: bytes.baseAddress!)
         }
       }
-      (self.rows, self.outputs, self.layout, self.matrix, self.panels) = (rows, outputs, layout, matrix, panels)
+      (self.rows, self.outputs, self.layout, self.matrix, self.panels) = (
+        rows, outputs, layout, matrix, panels
+      )
       list = (0..<count).map { Int32($0 * 2 + $0 % 2) }
       self.p = p ?? random.floats(rows * count)
     }

@@ -54,7 +54,7 @@ import Testing
     ]
     let biases = [noise([neurons], seed: 5), noise([outputs], seed: 6), noise([neurons], seed: 7)]
     for (operands, groups) in [
-      (plain, [:]),       (plain + [noise([neurons, inner], seed: 4)] + biases, [:]),
+      (plain, [:]), (plain + [noise([neurons, inner], seed: 4)] + biases, [:]),
       (plain + [noise([neurons, inner], seed: 4)] + biases, ["cutoff": .float(0.7)]),
       (plain + [nil] + biases.dropLast(), ["group_size": .int(8), "active_groups": .int(9)]),
     ] as [([Tensor?], [String: AttributeValue])] {

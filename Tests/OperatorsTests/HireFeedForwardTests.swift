@@ -88,7 +88,8 @@ import Testing
       }
       let scan = scan(of: predictor)
       return [
-        noise([Self.batch, length, Self.inner], seed: 1), try packed(up), columns, isGated ? try packed(gate) : nil, hasScan ? scan : nil,
+        noise([Self.batch, length, Self.inner], seed: 1), try packed(up), columns,
+        isGated ? try packed(gate) : nil, hasScan ? scan : nil,
         projection, hasBias ? noise([Self.neurons], seed: 5) : nil,
         hasBias ? noise([Self.outputs], seed: 6) : nil,
         hasBias && isGated ? noise([Self.neurons], seed: 7) : nil, importance(seed: 3), importance(seed: 5),
@@ -97,7 +98,9 @@ import Testing
 
     /// A predictor of these rows, `[96, 40]`.
     func scan(of rows: [Float]) -> Tensor {
-      var (rows, count) = (Array(rows.dropFirst(common * groupSize * Self.inner)), Self.neurons - common * groupSize)
+      var (rows, count) = (
+        Array(rows.dropFirst(common * groupSize * Self.inner)), Self.neurons - common * groupSize
+      )
       if scansGroups {
         count /= groupSize
         var means = [Float](repeating: 0, count: count * Self.inner)
@@ -129,15 +132,21 @@ import Testing
     Case(isGated: true, hasScan: false, format: .f32), Case(bits: 4),
     Case(downFormat: .q4b32), Case(downFormat: .q5b32, hasImportance: true), Case(downFormat: .q6b16),
     Case(
-      activation: "gelu_tanh", isGated: true, hasScan: false, downFormat: .q6b16, hasImportance: true, groupSize: 1,
+      activation: "gelu_tanh", isGated: true, hasScan: false, downFormat: .q6b16, hasImportance: true,
+      groupSize: 1,
       candidates: 50, active: 30),
     Case(activation: "relu", hasScan: false, groupSize: 1, candidates: 96, active: 96),
     Case(activation: "relu", isGated: true, hasScan: false, groupSize: 1, candidates: 96, active: 96),
     Case(
-      activation: "gelu_tanh", isGated: true, hasScan: false, cutoff: 0.8, groupSize: 1, candidates: 96, active: 96),
+      activation: "gelu_tanh", isGated: true, hasScan: false, cutoff: 0.8, groupSize: 1, candidates: 96,
+      active: 96),
     Case(activation: "relu", scansGroups: true, hasBias: true, common: 3),
-    Case(activation: "relu", isGated: true, scansGroups: true, keepsCandidates: true, hasProjection: true, common: 1),
-    Case(activation: "relu", scansGroups: true, keepsCandidates: true, bits: 4, groupSize: 1, common: 5, candidates: 40),
+    Case(
+      activation: "relu", isGated: true, scansGroups: true, keepsCandidates: true, hasProjection: true,
+      common: 1),
+    Case(
+      activation: "relu", scansGroups: true, keepsCandidates: true, bits: 4, groupSize: 1, common: 5,
+      candidates: 40),
   ]
 
   private func close(_ a: Tensor, _ b: Tensor, _ tolerance: Double) -> Bool {
@@ -179,7 +188,9 @@ import Testing
   }
 
   /// With gates for a choice there is nothing to miss.
-  @Test(arguments: cases.filter { !$0.hasScan && !$0.hasImportance }) func exactGatesChooseTheBest(_ test: Case) throws {
+  @Test(arguments: cases.filter { !$0.hasScan && !$0.hasImportance }) func exactGatesChooseTheBest(
+    _ test: Case
+  ) throws {
     var test = test
     test.format = .f32
     test.active = test.candidates
@@ -216,10 +227,12 @@ import Testing
   /// Of gates that are cut off next to none is left, and nothing else is read.
   @Test func gatesThatAreCutOffAreLeftOut() throws {
     let test = Case(
-      activation: "silu", isGated: true, hasScan: false, cutoff: 1.645, groupSize: 1, candidates: 96, active: 96)
+      activation: "silu", isGated: true, hasScan: false, cutoff: 1.645, groupSize: 1, candidates: 96,
+      active: 96)
     let tally = NeuronTally()
     _ = try KernelRun(
-      "hire_feed_forward", tensors: try test.operands(), Attributes(test.attributes), results: 1, tally: tally)
+      "hire_feed_forward", tensors: try test.operands(), Attributes(test.attributes), results: 1, tally: tally
+    )
     let counts = try #require(tally.counts[0])
     #expect(counts.candidates == counts.active && counts.found == counts.wanted)
     #expect(counts.active > 0 && Double(counts.active) < 0.1 * Double(counts.rows * Case.neurons))
@@ -232,27 +245,32 @@ import Testing
     func recall() throws -> Double {
       let tally = NeuronTally()
       _ = try KernelRun(
-        "hire_feed_forward", tensors: operands, Attributes(test.attributes), results: 1, threads: 2, tally: tally)
+        "hire_feed_forward", tensors: operands, Attributes(test.attributes), results: 1, threads: 2,
+        tally: tally)
       let counts = try #require(tally.counts[0])
       return Double(counts.found) / Double(counts.wanted)
     }
     #expect(try recall() > 0.95)
     let panels = ScanPanels(rank: Case.inner, bits: 8)!
     panels.encode(
-      noise([Case.neurons, Case.inner], seed: 77).array(of: Float.self), rows: Case.neurons, stride: Case.inner,
+      noise([Case.neurons, Case.inner], seed: 77).array(of: Float.self), rows: Case.neurons,
+      stride: Case.inner,
       into: operands[4]!.base)
     #expect(try recall() < 0.75)
   }
 
   /// All groups that are not 0 are wanted where all candidates count.
   @Test func whatNoCandidateFindsIsMissed() throws {
-    let test = Case(activation: "relu", scansGroups: true, keepsCandidates: true, groupSize: 1, candidates: 24)
+    let test = Case(
+      activation: "relu", scansGroups: true, keepsCandidates: true, groupSize: 1, candidates: 24)
     let tally = NeuronTally()
     _ = try KernelRun(
-      "hire_feed_forward", tensors: try test.operands(), Attributes(test.attributes), results: 1, tally: tally)
+      "hire_feed_forward", tensors: try test.operands(), Attributes(test.attributes), results: 1, tally: tally
+    )
     let counts = try #require(tally.counts[0])
     // About half of noise is above 0, a quarter of the neurons are candidates.
-    #expect(counts.wanted > 35 * counts.rows && counts.found <= 24 * counts.rows && counts.found > 20 * counts.rows)
+    #expect(
+      counts.wanted > 35 * counts.rows && counts.found <= 24 * counts.rows && counts.found > 20 * counts.rows)
   }
 
   /// Groups that the scan does not see are not among the candidates, unless they are common.
@@ -337,7 +355,9 @@ import Testing
     // Two groups of 8 are a panel less.
     let whole = Case().scan(of: Case().up.array(of: Float.self))
     for text in try refusals(Case(common: 2), { $0[4] = whole }) { #expect(text.contains("accepted")) }
-    for text in try refusals(Case(scansGroups: true), { $0[4] = whole }) { #expect(text.contains("accepted")) }
+    for text in try refusals(Case(scansGroups: true), { $0[4] = whole }) {
+      #expect(text.contains("accepted"))
+    }
     for text in try refusals(Case(scansGroups: true, hasImportance: true)).prefix(1) {
       #expect(text.contains("'gate_importance' is given with a scan of groups"))
     }

@@ -54,7 +54,8 @@ extension Sample {
         "hire_feed_forward",
         [ramp(2, 3, 4), ramp(6, 4), columns(.q8b32, 6, outputs: 5), ramp(6, 4, offset: -0.5)],
         [
-          "activation": .string("silu"), "group_size": .int(2), "candidate_groups": .int(2), "outputs": .int(5),
+          "activation": .string("silu"), "group_size": .int(2), "candidate_groups": .int(2),
+          "outputs": .int(5),
           "down_format": .string("q8b32"), "cutoff": .float(0.5),
         ], isSymbolic: false),
       Sample(

@@ -58,7 +58,8 @@ import Testing
       }
       if let cutoff = block.cutoff { attributes["cutoff"] = .float(cutoff) }
       let biases = block.isGated ? [nil, nil, bias] : [bias]
-      x = try builder.add("feed_forward", [x, up, down, gate] + (bias == nil ? [] : biases), Attributes(attributes))[0]!
+      x = try builder.add(
+        "feed_forward", [x, up, down, gate] + (bias == nil ? [] : biases), Attributes(attributes))[0]!
     }
     let logits = try builder("lm_head", x, table)
     builder.graph.outputs = [("logits", logits), ("present", present)]
@@ -124,9 +125,12 @@ import Testing
       Block(activation: "gelu_tanh", isGated: true, active: 0, cutoff: 1.645),
     ])
     let record = try Self.run(&module, HireFeedForward(states: Self.states(7), threadCount: 2))
-    let text = module.text.split(separator: "\n").filter { $0.contains("feed_forward(") || $0.hasPrefix("func") }
+    let text = module.text.split(separator: "\n").filter {
+      $0.contains("feed_forward(") || $0.hasPrefix("func")
+    }
     let misses = record.misses.map { "// missed: \($0)" }
-    try Golden.expect((text.map(String.init) + misses).joined(separator: "\n") + "\n", named: "hire-feed-forward.txt")
+    try Golden.expect(
+      (text.map(String.init) + misses).joined(separator: "\n") + "\n", named: "hire-feed-forward.txt")
   }
 
   /// Blocks of one model may differ; those without groups stay as they are.
@@ -143,10 +147,13 @@ import Testing
   }
 
   /// Gates of few bits choose themselves; those in f32 are predicted.
-  @Test(arguments: [BlockFormat.q5b32, .f32]) func gatesChooseWhereTheyAreAskedTo(_ format: BlockFormat) throws {
+  @Test(arguments: [BlockFormat.q5b32, .f32]) func gatesChooseWhereTheyAreAskedTo(_ format: BlockFormat)
+    throws
+  {
     var module = try Self.decoder([Block(activation: "silu", isGated: true, active: 0)])
     if format != .f32 {
-      _ = try PassPipeline([QuantizeWeights(.format(format))]).run(on: &module, operators: OperatorSet.standard)
+      _ = try PassPipeline([QuantizeWeights(.format(format))]).run(
+        on: &module, operators: OperatorSet.standard)
     }
     var options = HireFeedForward.Options()
     options.keep = 0.5
@@ -181,7 +188,9 @@ import Testing
     private(set) var runs: [(count: Int, isHeldOut: Bool)] = []
     let divergence: (_ variant: Int, _ isHeldOut: Bool) -> Double
 
-    init(_ divergence: @escaping (_ variant: Int, _ isHeldOut: Bool) -> Double) { self.divergence = divergence }
+    init(_ divergence: @escaping (_ variant: Int, _ isHeldOut: Bool) -> Double) {
+      self.divergence = divergence
+    }
 
     func run(_ variants: Module, _ isHeldOut: Bool) -> [RunningMean] {
       let count = variants.functions.count - 1
@@ -229,7 +238,9 @@ import Testing
   func aBudgetThatDoesNotHoldIsTakenBack(_ bad: Int, _ operations: [String]) throws {
     var module = try Self.decoder([Self.gated, Self.gated])
     // Both blocks fit the whole budget, one fits half of it; so there are two choices for all multiples.
-    let trial = Trial { variant, isHeldOut in isHeldOut ? (variant < bad ? 1 : 0.001) : variant < 5 ? 0.003 : 0.006 }
+    let trial = Trial { variant, isHeldOut in
+      isHeldOut ? (variant < bad ? 1 : 0.001) : variant < 5 ? 0.003 : 0.006
+    }
     let record = try Self.spend(0.01, trial, &module)
     #expect(Self.operations(module, "decode") == operations, "\(trial.runs) \(record.misses)")
     #expect(record.misses.count == operations.count { $0 == "feed_forward" })
@@ -248,7 +259,8 @@ import Testing
     var module = try Self.decoder([Block(isFlat: true)])
     let record = try Self.run(&module, HireFeedForward(states: Self.states(1), threadCount: 2))
     let reason = try #require(record.misses.first).reason
-    #expect(reason.hasPrefix("no predictor finds 99.0 % of the active groups: the best reaches "), "\(reason)")
+    #expect(
+      reason.hasPrefix("no predictor finds 99.0 % of the active groups: the best reaches "), "\(reason)")
     #expect(Self.operations(module, "decode") == ["feed_forward"])
   }
 

@@ -102,7 +102,8 @@ struct PlantedNeurons {
     let node = try Self.sparse(module, "decode")
     #expect(node.attributes.int("group_size") == 1 && node.attributes.int("common_groups") == nil)
     let note = try #require(record.notes.first { $0.hasPrefix("co-activation: ") })
-    #expect(note.hasPrefix("co-activation: does not pay in 1 block (") && note.contains(" without)"), "\(note)")
+    #expect(
+      note.hasPrefix("co-activation: does not pay in 1 block (") && note.contains(" without)"), "\(note)")
   }
 
   /// What was quantized 32 neighbours at a time stays with these neighbours.
@@ -157,7 +158,8 @@ struct PlantedNeurons {
     let order = try #require(Self.order(module, 0))
     #expect(stride(from: 0, to: 80, by: 8).map { order[$0] / 8 } == Self.always.planted!.common)
     // Behind them the others, as they lay.
-    #expect(order[80] == 0 && Array(order[80...]) == order[80...].sorted() && order.sorted() == Array(0..<512))
+    #expect(
+      order[80] == 0 && Array(order[80...]) == order[80...].sorted() && order.sorted() == Array(0..<512))
     let note = try #require(record.notes.first { $0.hasPrefix("common path: ") })
     #expect(note.hasPrefix("common path: 10 groups of 1 block are always computed ("), "\(note)")
     #expect(record.budget?.measured.hasSuffix(", 10 groups in common paths") == true)

@@ -13,7 +13,9 @@ import Testing
       return Float(Int32(bitPattern: state)) / 0x1p31
     }
     let panels = Tensor(.u8, [layout.count(columns: columns), layout.panelBytes])
-    for chunk in 0..<layout.chunkCount { layout.encode(chunk: chunk, of: matrix, columns: columns, into: panels.base) }
+    for chunk in 0..<layout.chunkCount {
+      layout.encode(chunk: chunk, of: matrix, columns: columns, into: panels.base)
+    }
     var numbers = [Float](repeating: .nan, count: rows * BlockFormat.blockSize)
     var stored = [UInt8](repeating: 0, count: format.rowBytes(columns))
     var expected = [Float](repeating: 0, count: columns)

@@ -37,7 +37,8 @@ struct BlockFormatTests {
   }
 
   /// Half a step of the grid; for grids without a code at one end a whole one.
-  @Test(arguments: zip(
+  @Test(
+    arguments: zip(
       BlockFormat.allCases,
       [1 / 15, 1 / 16, 1 / 32, 1 / 127, 1 / 127, 8.5 / 127, 0x1p-8, 0] as [Float]))
   func errorsStayWithinAStep(format: BlockFormat, step: Float) {

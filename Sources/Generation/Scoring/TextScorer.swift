@@ -111,7 +111,8 @@ public struct TextScorer {
     // Logits of row i say what token i + 1 is.
     let inputs = window.dropLast()
     let decoder = generator.decoder
-    let rows = denseHead == nil ? decoder.scoringLimit(options.rows) : min(options.rows, decoder.candidateLimit)
+    let rows =
+      denseHead == nil ? decoder.scoringLimit(options.rows) : min(options.rows, decoder.candidateLimit)
     for start in stride(from: 0, to: inputs.count, by: rows) {
       let end = min(start + rows, inputs.count)
       try decoder.feed(inputs[start..<end], denseHead == nil ? .all : .candidates)

@@ -94,7 +94,8 @@ public struct PassPipeline: Sendable {
     patches = context.patches
     return PassRecord(
       name: pass.name, fidelity: pass.fidelity, statistics: context.statistics, misses: context.misses,
-      notes: context.notes, budget: context.budget, details: context.details, patches: Array(patches.entries.dropFirst(patchCount)), duration: duration)
+      notes: context.notes, budget: context.budget, details: context.details,
+      patches: Array(patches.entries.dropFirst(patchCount)), duration: duration)
   }
 }
 

@@ -12,8 +12,8 @@ public struct VectorMath: Sendable {
   let linear: MicroKernelType.Linear
   let linearBF16: MicroKernelType.LinearBF16
   let linearF16: MicroKernelType.LinearF16
-  private let linearQ8B32, linearQ6B16, linearQ5B32, linearQ4B32, linearQ8N32, linearQ4N32:
-    MicroKernelType.LinearBlocks
+  private let linearQ8B32, linearQ6B16, linearQ5B32, linearQ4B32, linearQ8N32,
+    linearQ4N32: MicroKernelType.LinearBlocks
   let quantizeRows: MicroKernelType.QuantizeRows
   private let scanU4, scanU8: MicroKernelType.Scan
   let select: MicroKernelType.Select

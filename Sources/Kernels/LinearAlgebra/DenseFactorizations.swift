@@ -56,7 +56,9 @@ public struct DenseFactorizations: Sendable {
     var factor = matrix
     var (size, status) = (Int32(n), Int32(0))
     dpotrf("U", &size, &factor, &size, &status)
-    guard status == 0 else { throw Failure(description: "the matrix is not positive definite (row \(status))") }
+    guard status == 0 else {
+      throw Failure(description: "the matrix is not positive definite (row \(status))")
+    }
     for row in 0..<n {
       for column in (row + 1)..<max(n, row + 1) { factor[row * n + column] = 0 }
     }

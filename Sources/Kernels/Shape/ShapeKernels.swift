@@ -18,9 +18,11 @@ struct TransposeKernel: Kernel {
     var met = 0
     for axis in 0..<x.rank {
       let source = permutation.map { axis < $0.count ? $0[axis] : -1 } ?? x.rank - 1 - axis
-      guard source >= 0, source < x.rank, met >> source & 1 == 0, permutation.map({ $0.count == x.rank }) ?? true
+      guard source >= 0, source < x.rank, met >> source & 1 == 0,
+        permutation.map({ $0.count == x.rank }) ?? true
       else {
-        throw .invalid("'perm' \(permutation ?? []) is not a permutation of the \(x.rank) axes of the operand")
+        throw .invalid(
+          "'perm' \(permutation ?? []) is not a permutation of the \(x.rank) axes of the operand")
       }
       met |= 1 << source
       y.shape[axis] = x.shape[source]

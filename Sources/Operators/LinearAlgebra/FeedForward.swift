@@ -16,7 +16,8 @@ struct FeedForward: Operator {
     "feed_forward", "down (act(gate x) * (up x)), or down act(up x); of the best groups of neurons if asked.",
     operands: ["x", "up", "down", "gate?", "up_bias?", "down_bias?", "gate_bias?"],
     attributes: [
-      "activation!": .string, "group_size": .int, "active_groups": .int, "cutoff": .float, "up_format": .string,
+      "activation!": .string, "group_size": .int, "active_groups": .int, "cutoff": .float,
+      "up_format": .string,
       "down_format": .string, "gate_format": .string,
     ])
 

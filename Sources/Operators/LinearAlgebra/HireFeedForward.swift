@@ -55,7 +55,9 @@ struct HireFeedForward: Operator {
     }
     try scan(call, settings, neurons)
     try call.require(7, shape: [Dim(settings.outputs)])
-    for operand in [9, 10] where call.has(operand) { try call.require(operand, .f32, [neurons], "an importance") }
+    for operand in [9, 10] where call.has(operand) {
+      try call.require(operand, .f32, [neurons], "an importance")
+    }
     return [ValueFact(x.element, x.shape.dropLast() + [Dim(settings.outputs)])]
   }
 
@@ -68,7 +70,9 @@ struct HireFeedForward: Operator {
       if call.has(5) { throw OperatorError("'projection' is given without 'scan'") }
       return
     }
-    if settings.cutoff != nil { throw OperatorError("'cutoff' is given with 'scan', which does not see all gates") }
+    if settings.cutoff != nil {
+      throw OperatorError("'cutoff' is given with 'scan', which does not see all gates")
+    }
     guard let panels = settings.panels else {
       throw OperatorError("'scan_rank' and 'scan_bits' are missing, needed with 'scan'")
     }

@@ -72,7 +72,8 @@ struct Determinant: Operator {
 
 enum LinearAlgebraOperators {
   static let all: [any Operator] = [
-    MatMul(), Linear(), FeedForward(), LMHead(), HireLMHead(), CertifyRows(), HireFeedForward(), MatMulInteger(),
+    MatMul(), Linear(), FeedForward(), LMHead(), HireLMHead(), CertifyRows(), HireFeedForward(),
+    MatMulInteger(),
     Gemm(), Einsum(),
     Determinant(),
   ]

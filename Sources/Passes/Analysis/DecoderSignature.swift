@@ -59,7 +59,8 @@ struct DecoderSignature {
         else { continue }
         caches.append(Cache(input: input, update: update, present: present))
       default:
-        for case let (input?, present?) in OperatorSet.cacheUpdates(of: node) where isCache(input, in: graph) {
+        for case let (input?, present?) in OperatorSet.cacheUpdates(of: node) where isCache(input, in: graph)
+        {
           caches.append(Cache(input: input, update: nil, present: present))
         }
       }

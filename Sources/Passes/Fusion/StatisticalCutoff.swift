@@ -20,7 +20,8 @@ struct StatisticalCutoff {
     for (mean, spread) in [(a, b), (b, a)] {
       guard view.lastAxisMean(mean) == gates, let (deviation, factor) = view.withScalar(spread, "mul"),
         let variance = view.operand(of: deviation, "sqrt"), let square = view.lastAxisMean(variance),
-        let (left, right) = view.pair(square, "mul"), left == right, let (minuend, subtrahend) = view.pair(left, "sub"),
+        let (left, right) = view.pair(square, "mul"), left == right,
+        let (minuend, subtrahend) = view.pair(left, "sub"),
         minuend == gates, subtrahend == mean
       else { continue }
       (self.gates, deviations) = (gates, Float(factor))

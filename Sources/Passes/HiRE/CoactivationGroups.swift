@@ -62,7 +62,9 @@ private struct GroupGrower {
   }
 
   var mostActiveFirst: [Int] {
-    tokens.indices.sorted { tokens[$0].count > tokens[$1].count || tokens[$0].count == tokens[$1].count && $0 < $1 }
+    tokens.indices.sorted {
+      tokens[$0].count > tokens[$1].count || tokens[$0].count == tokens[$1].count && $0 < $1
+    }
   }
 
   func isPlaced(_ neuron: Int) -> Bool { places[neuron] < 0 }

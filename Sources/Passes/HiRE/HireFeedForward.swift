@@ -123,7 +123,8 @@ public struct HireFeedForward: TryingPass {
     guard total.count > 0 else { return }
     context.count("blocks", by: total.count)
     for note in total.notes { context.note(note) }
-    let wanted = options.budget.map { "KL of at most \($0) nats" }
+    let wanted =
+      options.budget.map { "KL of at most \($0) nats" }
       ?? options.keep.map { "keep \(Self.percent($0)) of the neurons" }
       ?? "recall of what is active >= \(options.recall)"
     context.measure(wanted: wanted, measured: total.measured)
@@ -144,7 +145,8 @@ public struct HireFeedForward: TryingPass {
   ) throws(Miss) -> Choices {
     if block.activeGroups == 0, options.keep == nil, options.budget == nil, !block.hasZeros {
       throw Miss(
-        "the model was not trained with groups of neurons; --ffn-budget or --ffn-keep says how many neurons stay")
+        "the model was not trained with groups of neurons; --ffn-budget or --ffn-keep says how many neurons stay"
+      )
     }
     guard index < states.count else { throw Miss("there are no hidden states to choose neurons with") }
     guard states[index].width == block.width else {
@@ -194,7 +196,8 @@ public struct HireFeedForward: TryingPass {
     let active = max(1, Int((Double(candidates) * active).rounded()))
     let exact = NeuronChoice(
       groupSize: 1, candidateGroups: isGated ? candidates : active, activeGroups: active, scan: nil,
-      isWeighed: true, bytes: block.exactBytes(candidates: candidates, active: active), recall: 1, interval: 0)
+      isWeighed: true, bytes: block.exactBytes(candidates: candidates, active: active), recall: 1, interval: 0
+    )
     // A predictor of what is small itself reads more than that.
     let first = isGated ? block.gateFormat : block.upFormat
     guard options.keep != nil, block.cutoff == nil, first.bitsPerWeight > 8,
@@ -226,7 +229,9 @@ public struct HireFeedForward: TryingPass {
     // The best of each kind.
     for isCoactive in [false, true] {
       for size in [1, size] {
-        let best = choices.filter { $0.isCoactive == isCoactive && $0.groupSize == size }.min { $0.bytes < $1.bytes }
+        let best = choices.filter { $0.isCoactive == isCoactive && $0.groupSize == size }.min {
+          $0.bytes < $1.bytes
+        }
         if let best { lines.append("  \(Self.describe(best))") }
       }
     }
@@ -241,7 +246,9 @@ public struct HireFeedForward: TryingPass {
     let search = try NeuronSearch(block, unitSize: unitSize, most: active, states[index], pool: pool)
     let found = search.findings(recall: options.recall, [search.asTheyLie])
     guard let pick = NeuronPick(found.choices) else {
-      let text = found.best.map { "the best reaches \(Self.percent($0.recall)) +- \(Self.percent($0.interval))" }
+      let text = found.best.map {
+        "the best reaches \(Self.percent($0.recall)) +- \(Self.percent($0.interval))"
+      }
       throw Miss(
         "no predictor finds \(Self.percent(options.recall)) of the active groups: \(text ?? "none fits")")
     }
@@ -297,7 +304,8 @@ public struct HireFeedForward: TryingPass {
       }
     }
     if let divergence = outcome.divergence {
-      total.divergence = "KL \(Self.nats(divergence)) nats on \(divergence.count) tokens held out, blocks by themselves"
+      total.divergence =
+        "KL \(Self.nats(divergence)) nats on \(divergence.count) tokens held out, blocks by themselves"
         + " add up to \((outcome.sum * 1e5).rounded() / 1e5)"
     }
   }
@@ -353,7 +361,8 @@ public struct HireFeedForward: TryingPass {
   private static func describe(_ choice: NeuronChoice) -> String {
     let common = choice.commonGroups > 0 ? " (\(choice.commonGroups) common, p = \(choice.commonShare))" : ""
     let order = choice.isCoactive ? ", by co-activation" : ""
-    return "\(choice.scan.map(describe) ?? "exact") -> \(choice.candidateGroups) groups of \(choice.groupSize)\(common)"
+    return
+      "\(choice.scan.map(describe) ?? "exact") -> \(choice.candidateGroups) groups of \(choice.groupSize)\(common)"
       + (choice.activeGroups.map { " -> \($0)" } ?? "")
       + "\(order): \(megabytes(choice.bytes)), recall \(percent(choice.recall)) +- \(percent(choice.interval))"
   }

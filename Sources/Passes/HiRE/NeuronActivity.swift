@@ -62,7 +62,9 @@ struct NeuronActivity {
   func forEachGroup(_ grouping: NeuronGrouping, _ row: Int, _ body: (_ group: Int) -> Void) {
     let groupOfUnit = grouping.groupOfUnit
     var seen: Set<Int32> = []
-    for unit in rows[row] where seen.insert(groupOfUnit[Int(unit)]).inserted { body(Int(groupOfUnit[Int(unit)])) }
+    for unit in rows[row] where seen.insert(groupOfUnit[Int(unit)]).inserted {
+      body(Int(groupOfUnit[Int(unit)]))
+    }
   }
 }
 
@@ -105,7 +107,9 @@ struct NeuronGrouping {
     let isFirst = Set(first)
     let groups = first.sorted() + (0..<groups).filter { !isFirst.contains($0) }
     return groups.flatMap { group in
-      order[(group * size)..<((group + 1) * size)].flatMap { unit in (0..<unitSize).map { unit * unitSize + $0 } }
+      order[(group * size)..<((group + 1) * size)].flatMap { unit in
+        (0..<unitSize).map { unit * unitSize + $0 }
+      }
     }
   }
 }

@@ -144,7 +144,9 @@ struct NeuronBlock {
     let products = NeuronPredictor.product(judged, up, isTransposed: false, pool).array(of: Float.self)
     var squares = [Float](repeating: 0, count: neurons)
     for row in 0..<judged.shape[0] {
-      for neuron in 0..<neurons { squares[neuron] += products[row * neurons + neuron] * products[row * neurons + neuron] }
+      for neuron in 0..<neurons {
+        squares[neuron] += products[row * neurons + neuron] * products[row * neurons + neuron]
+      }
     }
     let gates = zip(columns, squares).map { $0 * ($1 / Float(max(1, judged.shape[0]))).squareRoot() }
     return (Tensor(f32: gates, [neurons]), Tensor(f32: columns, [neurons]))

@@ -52,11 +52,13 @@ struct NeuronPredictor {
   /// The predictor of a choice.
   ///
   /// - Parameter block: with its neurons in the order of the choice.
-  init(_ choice: NeuronChoice, _ form: NeuronScan, of block: NeuronBlock, basis: HeadBasis?, pool: ThreadPool) {
+  init(_ choice: NeuronChoice, _ form: NeuronScan, of block: NeuronBlock, basis: HeadBasis?, pool: ThreadPool)
+  {
     let common = choice.commonGroups * choice.groupSize
     let first = common == 0 ? block.first : NeuronBlock.rows(block.first, Array(common..<block.neurons))
     self.init(
-      form, first: form.isOfGroups ? Self.means(first, of: choice.groupSize) : first, basis: basis, pool: pool)
+      form, first: form.isOfGroups ? Self.means(first, of: choice.groupSize) : first, basis: basis, pool: pool
+    )
   }
 
   /// The mean of each group of rows.

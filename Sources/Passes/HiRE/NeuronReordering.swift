@@ -115,7 +115,8 @@ extension NeuronBlock {
     let (format, count) = (columns.format, rows.shape[1])
     let numbers = rows.base.assumingMemoryBound(to: Float.self)
     var (error, size) = (0.0, 0.0)
-    withUnsafeTemporaryAllocation(byteCount: format.rowBytes(count), alignment: TensorStorage.alignment) { bytes in
+    withUnsafeTemporaryAllocation(byteCount: format.rowBytes(count), alignment: TensorStorage.alignment) {
+      bytes in
       var rounded = [Float](repeating: 0, count: count)
       for row in 0..<rows.shape[0] {
         format.encode(numbers + row * count, columns: count, into: bytes.baseAddress!)

@@ -19,7 +19,8 @@ struct NeuronRewrite {
     let predictor = choice.scan.map { NeuronPredictor(choice, $0, of: block, basis: basis, pool: pool) }
     let importance = choice.isWeighed ? block.importance(states, pool) : nil
     self.init(
-      block, choice, index: index, down: block.downColumns(pool), predictor: predictor, importance: importance)
+      block, choice, index: index, down: block.downColumns(pool), predictor: predictor, importance: importance
+    )
   }
 
   /// With tensors that other choices of the block share.

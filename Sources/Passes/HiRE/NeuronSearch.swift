@@ -42,7 +42,9 @@ struct NeuronSearch {
   var asTheyLie: NeuronGrouping { NeuronGrouping(units: units, unitSize: unitSize, size: 1) }
 
   /// Neighbours in groups, as they lie.
-  func neighbours(of size: Int) -> NeuronGrouping { NeuronGrouping(units: units, unitSize: unitSize, size: size) }
+  func neighbours(of size: Int) -> NeuronGrouping {
+    NeuronGrouping(units: units, unitSize: unitSize, size: size)
+  }
 
   /// Those together that are active together.
   ///
@@ -78,7 +80,8 @@ struct NeuronSearch {
     let first = block.gate == nil ? block.upFormat : block.gateFormat
     var choice = NeuronChoice(
       groupSize: 1, candidateGroups: block.neurons, activeGroups: nil, scan: nil,
-      bytes: block.neurons * first.rowBytes(block.width) + rows + block.downBytes(needed, grouping), recall: 1,
+      bytes: block.neurons * first.rowBytes(block.width) + rows + block.downBytes(needed, grouping),
+      recall: 1,
       interval: 0)
     if grouping.kind == .coactive { (choice.isCoactive, choice.order) = (true, grouping.neurons()) }
     return choice
@@ -149,7 +152,9 @@ struct NeuronSearch {
     let scores = predictor.scores(judged, bits: form.bits, pool: pool)
     let values = scores.base.assumingMemoryBound(to: Float.self)
     if form.isOfGroups {
-      if let means = layout.meanBiases { for index in 0..<rows * groups { values[index] += means[index % groups] } }
+      if let means = layout.meanBiases {
+        for index in 0..<rows * groups { values[index] += means[index % groups] }
+      }
     } else {
       layout.block.activate(values, rows: rows)
     }
@@ -160,7 +165,8 @@ struct NeuronSearch {
     result.withUnsafeMutableBufferPointer { result in
       nonisolated(unsafe) let (result, values) = (result, values)
       pool.forEach(rows) { row in
-        result[row] = Self.largest(most, of: values + row * groups * size, groups, size, areScores: form.isOfGroups)
+        result[row] = Self.largest(
+          most, of: values + row * groups * size, groups, size, areScores: form.isOfGroups)
       }
     }
     return withExtendedLifetime(scores) { result }
@@ -220,7 +226,8 @@ struct NeuronSearch {
   }
 
   private func choice(
-    _ form: NeuronScan, _ grouping: NeuronGrouping, _ common: CommonPath.Level, candidates: Int, _ recall: RunningMean
+    _ form: NeuronScan, _ grouping: NeuronGrouping, _ common: CommonPath.Level, candidates: Int,
+    _ recall: RunningMean
   ) -> NeuronChoice {
     let size = grouping.groupSize
     let scanned = grouping.groups - common.groups.count
@@ -255,7 +262,9 @@ private struct NeuronLayout {
     means = NeuronPredictor.means(ordered.first, of: size)
     meanBiases = ordered.bias.map { bias in
       var means = [Float](repeating: 0, count: grouping.groups)
-      for (neuron, number) in bias.array(of: Float.self).enumerated() { means[neuron / size] += number / Float(size) }
+      for (neuron, number) in bias.array(of: Float.self).enumerated() {
+        means[neuron / size] += number / Float(size)
+      }
       return means
     }
   }

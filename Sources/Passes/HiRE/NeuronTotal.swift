@@ -29,7 +29,8 @@ struct NeuronTotal {
       notes.append("co-activation: " + coactivation.text { "neurons of \($0) lie in groups by it" })
     }
     if !commonPath.isEmpty {
-      notes.append("common path: " + commonPath.text { "\(commonGroups) groups of \($0) are always computed" })
+      notes.append(
+        "common path: " + commonPath.text { "\(commonGroups) groups of \($0) are always computed" })
     }
     return notes
   }

@@ -166,7 +166,8 @@ private struct QuantizationReport {
   }
 
   var notes: [String] {
-    Dictionary(grouping: lossy, by: \.format).sorted { $0.key.rawValue < $1.key.rawValue }.map { format, entries in
+    Dictionary(grouping: lossy, by: \.format).sorted { $0.key.rawValue < $1.key.rawValue }.map {
+      format, entries in
       let total = entries.reduce(0) { $0 + $1.weights }
       let mean = (entries.reduce(0) { $0 + $1.error * $1.error * Double($1.weights) } / Double(max(total, 1)))
         .squareRoot()

@@ -57,7 +57,8 @@ struct TandemCut {
     }
     for large in candidates {
       let given = graph.reach(from: [large])
-      for small in candidates where graph[small].type.shape[2] == graph[large].type.shape[2] && small != large {
+      for small in candidates where graph[small].type.shape[2] == graph[large].type.shape[2] && small != large
+      {
         let ids = Set(ids(graph, below: small)).subtracting(given)
         if !ids.isEmpty, !Set(Self.ids(graph, below: large)).isEmpty, !given.contains(small) {
           return (large, small)
@@ -121,7 +122,8 @@ struct TandemCut {
     let tokens = Self.ids(small, below: logits).filter(own.contains)
     guard tokens.count == 1 else { throw Miss("the small model takes \(tokens.count) inputs of ids, need 1") }
     let ids = tokens[0]
-    for input in small.inputs where small[input].type.rank == 2 && !small[input].type.element.isFloatingPoint {
+    for input in small.inputs where small[input].type.rank == 2 && !small[input].type.element.isFloatingPoint
+    {
       let name =
         input == ids
         ? "input_ids"

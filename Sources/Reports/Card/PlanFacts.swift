@@ -42,7 +42,9 @@ public struct PlanFacts: Sendable, Encodable {
       let function = usesCandidates ? program.decoding : program.decodingDensely
       let certifies = usesCandidates && certifies ?? (program.model("exact") == "certified")
       let certify = program.functions.first { certifies && $0.name == "certify" }
-      weights = ([function] + [certify].compactMap { $0 }).reduce(0) { $0 + PlanTraffic(program, $1).bytesPerToken }
+      weights = ([function] + [certify].compactMap { $0 }).reduce(0) {
+        $0 + PlanTraffic(program, $1).bytesPerToken
+      }
       caches = function.cacheByteCount(positions: positions, insideWindows: true)
       self.positions = positions
     }
@@ -94,7 +96,8 @@ public struct PlanFacts: Sendable, Encodable {
     attention = AttentionFacts(function)
     feedForward = FeedForwardFacts(function)
     normalization = NormalizationFacts(function)
-    head = HeadFacts(function, prefill: program.functions.first { $0.name == "prefill" },
+    head = HeadFacts(
+      function, prefill: program.functions.first { $0.name == "prefill" },
       certify: program.functions.first { $0.name == "certify" })
     embedding = EmbeddingFacts(function)
     let elements = Set(function.states.map { function.type(of: $0.input).element.rawValue })

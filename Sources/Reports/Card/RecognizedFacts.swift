@@ -70,7 +70,9 @@ public struct FeedForwardFacts: Sendable, Encodable {
     recognized = steps.count
     gated = steps.count { function.has(3, $0) }
     plain = recognized - gated
-    sparse = steps.count { $0.kernel == "hire_feed_forward" || $0.attributes.int("active_groups", default: 0) > 0 }
+    sparse = steps.count {
+      $0.kernel == "hire_feed_forward" || $0.attributes.int("active_groups", default: 0) > 0
+    }
     activations = Dictionary(grouping: steps) { $0.attributes.string("activation", default: "none") }
       .mapValues(\.count)
   }

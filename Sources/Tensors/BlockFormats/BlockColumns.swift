@@ -60,7 +60,8 @@ public struct BlockColumns: Sendable {
       let stored = bytes.baseAddress!
       for row in chunk * Self.chunkRows..<min(rows, (chunk + 1) * Self.chunkRows) {
         format.encode(matrix + row * columns, columns: columns, into: stored)
-        blockRow.forEachBlock(of: BlockRow.Place(bytes: stored, apart: stored + byteCount)) { block, codes, parameters in
+        blockRow.forEachBlock(of: BlockRow.Place(bytes: stored, apart: stored + byteCount)) {
+          block, codes, parameters in
           let panel = panels + block * panelBytes
           for e in 0..<BlockFormat.blockSize { store(codes[e], row, panel + e * columnBytes) }
           let place = panel + BlockFormat.blockSize * columnBytes + row * 2

@@ -117,7 +117,8 @@ extension BenchReport {
     if let head { blocks += "head    \(head.text)\n" }
     blocks += String(format: "load    %.1f ms, again %.1f ms\n", loadMs, loadAgainMs)
     blocks += "memory  \(Quantity.bytes(peakRssBytes)) at most, with what was read of the plan's "
-    blocks += "\(Quantity.bytes(planBytes)) and of \(Quantity.bytes(workingBytes)) of caches and temporaries\n"
+    blocks +=
+      "\(Quantity.bytes(planBytes)) and of \(Quantity.bytes(workingBytes)) of caches and temporaries\n"
     return blocks
   }
 

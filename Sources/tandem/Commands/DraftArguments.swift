@@ -29,7 +29,8 @@ struct DraftArguments: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Tokens to draft at a time, 1 to \(BlockLength.largest), or as many as pay (auto).", valueName: "n|auto"))
+      "Tokens to draft at a time, 1 to \(BlockLength.largest), or as many as pay (auto).", valueName: "n|auto"
+    ))
   var block: BlockLength = .adaptive
 
   @Flag(

@@ -44,7 +44,8 @@ struct DraftReport: Encodable {
     (tokensPerLargePass, acceptance) = (statistics.tokensPerPass, statistics.acceptance)
     acceptedAt = zip(statistics.acceptedAt, statistics.draftedAt).prefix { $1 > 0 }
       .map { Double($0) / Double($1) }
-    blockLengths = statistics.lengths.indices.last { statistics.lengths[$0] > 0 }
+    blockLengths =
+      statistics.lengths.indices.last { statistics.lengths[$0] > 0 }
       .map { Array(statistics.lengths[...$0]) } ?? []
     let seconds = statistics.seconds
     self.seconds = Seconds(
@@ -62,7 +63,8 @@ struct DraftReport: Encodable {
     let lengths = blockLengths.enumerated().filter { $1 > 0 }.map { "\($0): \($1)" }
     text += "  passes by length of draft: \(lengths.joined(separator: ", "))\n"
     let parts = [
-      ("small", seconds.small), ("large", seconds.large), ("refresh", seconds.refresh), ("head", seconds.head),
+      ("small", seconds.small), ("large", seconds.large), ("refresh", seconds.refresh),
+      ("head", seconds.head),
       ("sampling", seconds.sampling), ("roll-back", seconds.rollBack),
     ]
     text += "  ms: " + parts.map { String(format: "%@ %.1f", $0, $1 * 1000) }.joined(separator: ", ") + "\n"

@@ -66,7 +66,8 @@ struct Run: ParsableCommand {
   @OptionGroup var threads: ThreadArguments
 
   @Flag(
-    help: "Print counts and times to standard error; of a drafted text, beside a second run that drafts nothing.")
+    help:
+      "Print counts and times to standard error; of a drafted text, beside a second run that drafts nothing.")
   var stats = false
 
   @Flag(help: "Print one JSON object with text, token ids and times in place of the text.")

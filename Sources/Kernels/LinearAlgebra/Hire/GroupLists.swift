@@ -60,7 +60,9 @@ struct GroupLists {
       count += 1
     }
     for row in 0..<rows {
-      for index in row * candidates..<row * candidates + counts[row] { places[index] = place[Int(places[index])] }
+      for index in row * candidates..<row * candidates + counts[row] {
+        places[index] = place[Int(places[index])]
+      }
     }
     (self.count, self.places) = (count, places)
   }

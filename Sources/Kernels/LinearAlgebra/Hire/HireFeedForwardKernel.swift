@@ -62,7 +62,8 @@ struct HireFeedForwardKernel: Kernel {
       throw .invalid("the gate has \(gate!.rows) rows, accepted are those of 'up', \(neurons)")
     }
     if settings.cutoff != nil, gate == nil || call.has(4) {
-      throw .invalid("'cutoff' is given \(gate == nil ? "without 'gate'" : "with 'scan', which does not see all gates")")
+      throw .invalid(
+        "'cutoff' is given \(gate == nil ? "without 'gate'" : "with 'scan', which does not see all gates")")
     }
     let groups = try settings.groupCount(neurons, orThrow: KernelError.invalid)
     let projection = call.has(5) ? try call.matrix(5, columns: inner) : nil

@@ -81,7 +81,8 @@ struct HireNeurons {
           let own = scores + (row * block.groups + common + range.lowerBound / size)
           if settings.scansGroups {
             own.update(from: values, count: range.count)
-            addMeans(block.first.bias, of: settings.groupSize, from: common + range.lowerBound, range.count, to: own)
+            addMeans(
+              block.first.bias, of: settings.groupSize, from: common + range.lowerBound, range.count, to: own)
             continue
           }
           let first = common * size + range.lowerBound
@@ -101,7 +102,8 @@ struct HireNeurons {
 
   /// Adds the mean of the biases of `count` groups to their scores.
   private static func addMeans(
-    _ bias: UnsafePointer<Float>?, of size: Int, from group: Int, _ count: Int, to scores: UnsafeMutablePointer<Float>
+    _ bias: UnsafePointer<Float>?, of size: Int, from group: Int, _ count: Int,
+    to scores: UnsafeMutablePointer<Float>
   ) {
     guard let bias else { return }
     for index in 0..<count {
