@@ -25,8 +25,10 @@ struct Program {
   /// - Parameters:
   ///   - input: what the program reads from standard input.
   ///   - environment: what is added to that of the tests.
+  ///   - byteCount: after how many bytes of output Ctrl-C is pressed; nil for never.
   static func run(
-    _ arguments: [String], input: String = "", environment: [String: String] = [:]
+    _ arguments: [String], input: String = "", environment: [String: String] = [:],
+    interruptedAfter byteCount: Int? = nil
   ) throws -> Outcome {
     let process = Process()
     let (standardInput, output) = (Pipe(), Pipe())
@@ -43,7 +45,16 @@ struct Program {
     try process.run()
     try standardInput.fileHandleForWriting.write(contentsOf: Data(input.utf8))
     try standardInput.fileHandleForWriting.close()
-    let text = output.fileHandleForReading.readDataToEndOfFile()
+    var text = Data()
+    if let byteCount {
+      while text.count < byteCount {
+        let some = output.fileHandleForReading.availableData
+        if some.isEmpty { break }
+        text += some
+      }
+      process.interrupt()
+    }
+    text += output.fileHandleForReading.readDataToEndOfFile()
     process.waitUntilExit()
     let errors = try Data(contentsOf: URL(filePath: errorFile))
     return Outcome(

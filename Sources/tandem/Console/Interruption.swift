@@ -16,6 +16,11 @@ enum Interruption {
     // The handler must not be the first to touch the flag, whose set-up takes a lock.
     flag.store(false, ordering: .relaxed)
     signal(SIGINT, noteInterruption)
+    // Blocked by who started the program, perhaps: worker threads of libdispatch do.
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, SIGINT)
+    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
   }
 }
 
