@@ -134,8 +134,9 @@ bench-drafters: setup build gemma
 	  python=$(CACHE)/venv-peers-llama/bin/python peer="--llama $$(ls $(GEMMA)/*.gguf)"
 	fi
 	for text in prose code french; do
-	  echo "$$text:" && $$python Benchmarks/drafters.py $$plan $(CACHE)/texts/$$text.txt --tandem $(TANDEM) --rounds $(or $(ROUNDS),2) $$peer
+	  echo "$$text:" && $$python Benchmarks/drafters.py $$plan $(CACHE)/texts/$$text.txt --tandem $(TANDEM) --texts 5 --rounds $(or $(ROUNDS),2) $$peer
 	done
+	echo "copies:" && $$python Benchmarks/drafters.py $$plan $(CACHE)/texts/prose.txt --tandem $(TANDEM) --texts 5 --copies --rounds $(or $(ROUNDS),2) $$peer
 
 bench-tandem-1b: ## What drafts bring at Llama 1B's shape, by their length and the share that is right; 8 GB in .cache.
 bench-tandem-1b: setup build venv
@@ -146,11 +147,11 @@ bench-tandem-1b: setup build venv
 	done
 	$(TANDEM) bench $(CACHE)/llama-1b.plan --draft-plan $(CACHE)/llama-1b-small.plan
 
-bench-hire-1b: ## HiRE's four speeds beside the paper's: a model of its shape with random weights, 12 GB in .cache. ROUNDS=5
+bench-hire-1b: ## HiRE's four speeds beside the paper's: a model of its shape with random weights, 12 GB in .cache. ROUNDS=8
 bench-hire-1b: setup build venv
 	@[ -f $(CACHE)/hire-1b/model.onnx ] || $(PYTHON) graphs/hire-1b/export.py $(CACHE)/hire-1b
 	$(PYTHON) Benchmarks/hire_1b.py $(CACHE)/hire-1b/model.onnx $(CACHE)/hire-1b --tandem $(TANDEM) \
-	  --tokenizer $(SMALL)/tokenizer.json --text README.md --rounds $(or $(ROUNDS),5)
+	  --tokenizer $(SMALL)/tokenizer.json --text README.md --rounds $(or $(ROUNDS),8)
 
 proto: ## After a change to a .proto file: the C code in CONNX and CPlan (needs protobuf-c-compiler).
 	@command -v protoc-c > /dev/null || { echo "proto: no protoc-c; apt-get install protobuf-c-compiler" >&2; exit 1; }

@@ -54,6 +54,13 @@ public struct CompilerError: Error, CustomStringConvertible, Sendable {
       code: .invalidInput,
       message: "the context length is \(value), accepted are \(ConversionOptions.contexts)")
   }
+  static func shortContext(_ value: Int, least: Int) -> CompilerError {
+    CompilerError(
+      code: .invalidInput,
+      message:
+        "the context length is \(value), too short to try drafts in; accepted with a small model are \(least)"
+        + " and more")
+  }
   static func patchLimit(_ value: Int) -> CompilerError {
     CompilerError(
       code: .invalidInput, message: "the number of the last patch is \(value), accepted are 0 and more")

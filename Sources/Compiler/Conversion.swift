@@ -1,6 +1,7 @@
 import Calibration
 import Crypto
 import Foundation
+import Generation
 import GraphIR
 import Kernels
 import ONNXFormat
@@ -82,7 +83,7 @@ public struct Conversion {
   private func checkOptions() throws(CompilerError) {
     try options.check()
     if let output = options.output {
-      for source in [options.model, options.tokenizer, options.tandem].compactMap({ $0 })
+      for source in [options.model, options.tokenizer, options.tandem, options.calibration].compactMap({ $0 })
       where FileReplacement.isSameFile(output, source) { throw .overwrites(output) }
     }
   }
@@ -246,6 +247,9 @@ public struct Conversion {
         measured: report.module.metadata["\(Self.ledgerKey).\(parts[0]).measured"] ?? "")
     }
     if program.functions.contains(where: { $0.name == TandemPair.refresh }) {
+      guard try contextLength(report.module) >= DraftTrial.leastContext else {
+        throw CompilerError.shortContext(try contextLength(report.module), least: DraftTrial.leastContext)
+      }
       let trial = try tandemTrial(program, result.weights, beside: output, report.module)
       program.model += trial.entries
       report.trialNotes.append(trial.note)

@@ -77,6 +77,28 @@ import Testing
     #expect((report["accepted"] as? Int ?? 99) < 32)
   }
 
+  @Test func whatCannotBeMeasuredIsAnError() throws {
+    let text = URL(filePath: SmallModel.onnx).deletingLastPathComponent().appending(path: "README.md").path
+    let score = try Program.run(
+      ["eval", try Self.plan.get(), "--unverified", "3", "--text", text, "--tokens", "1"])
+    #expect(score.status == 1 && score.output.isEmpty)
+    #expect(score.error.contains("no token of the text is drafted"))
+    let path = Scratch.path("short.plan")
+    let short = try Program.run(
+      ["convert", SmallModel.onnx, "-o", path, "--tandem", Self.small, "--max-context", "16"])
+    #expect(short.status == 1)
+    #expect(short.error.contains("the context length is 16, too short to try drafts in"), "\(short.error)")
+    #expect(!FileManager.default.fileExists(atPath: path))
+  }
+
+  @Test func calibrationTextIsNotReplaced() throws {
+    let text = Scratch.path("calibration.txt")
+    try "words".write(toFile: text, atomically: true, encoding: .utf8)
+    let outcome = try Program.run(["convert", SmallModel.onnx, "-o", text, "--calibration", text])
+    #expect(outcome.status == 1 && outcome.error.contains("would replace what it is made of"))
+    #expect(try String(contentsOfFile: text, encoding: .utf8) == "words")
+  }
+
   /// Perplexity of drafts that nobody verifies, and of the tokens between them, which are the large model's.
   @Test func unverifiedDraftsAreScored() throws {
     let plan = try Self.plan.get()

@@ -23,6 +23,9 @@ public struct DraftTrial: Sendable {
   private static let texts = 6
   private static let turns = 5
 
+  /// A shorter context has no room for a text and the longest block behind it.
+  public static let leastContext = 64
+
   /// Lets the model write texts at temperature 1, and continues them greedily with drafts.
   ///
   /// - Parameters:

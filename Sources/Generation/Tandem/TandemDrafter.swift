@@ -170,11 +170,6 @@ final class TandemDrafter: Drafter {
     states.truncate(to: count)
     pendingCount = min(pendingCount, max(0, count - states.length))
   }
-
-  /// Bytes of memory for temporaries and caches.
-  var workingByteCount: Int {
-    states.byteCount + small.phase.executor.slotByteCount + refresh.slotByteCount
-  }
 }
 
 extension TensorView {

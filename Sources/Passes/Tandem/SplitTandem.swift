@@ -73,7 +73,15 @@ public struct SplitTandem: Pass {
 
   /// Takes one graph that holds both models apart, and says where.
   private func cut(_ module: inout Module, _ context: inout PassContext) throws {
-    guard module.functions.count == 1, let cut = try TandemCut(module.main.graph) else { return }
+    guard module.functions.count == 1 else { return }
+    var found: TandemCut?
+    do {
+      found = try TandemCut(module.main.graph)
+    } catch {
+      // Two heads may be something else than a pair.
+      context.note("one graph with two heads over the vocabulary, but no tandem pair: \(error.reason)")
+    }
+    guard let cut = found else { return }
     let taps = cut.taps.map { "\($0.name) \($0.type)" }.joined(separator: ", ")
     context.note(
       "one graph of two models, cut at \(taps): \(cut.large.order.count) nodes of the large one, "

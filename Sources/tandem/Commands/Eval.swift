@@ -184,6 +184,10 @@ struct Eval: ParsableCommand {
       return !Interruption.isRequested
     }
     bar.clear()
+    guard score.drafted.count > 0 || Interruption.isRequested else {
+      throw CommandError(
+        "no token of the text is drafted: drafts begin at its second token; accepted are longer ones")
+    }
     let report = DraftScoreReport(plan, length, score, interrupted: Interruption.isRequested)
     try StandardStream.output.write(json ? try JSONText.encode(report) : report.text)
     if report.interrupted {
