@@ -3,7 +3,7 @@ import Foundation
 public import GraphIR
 import Kernels
 public import PlanFormat
-import Planning
+public import Planning
 import Tensors
 import Tokenization
 
@@ -12,15 +12,24 @@ extension Module {
   ///
   /// - Parameter model: what the plan says of the model.
   public func temporaryPlan(folder: String, model: [Entry] = []) throws -> PlanFile {
-    let path = "\(folder)/.calibration-\(UUID().uuidString).plan"
-    defer { try? FileManager.default.removeItem(atPath: path) }
     let result = try Planner(self).plan()
     var program = result.program
     program.model = model
+    return try PlanFile(temporary: program, result.weights, folder: folder)
+  }
+}
+
+extension PlanFile {
+  /// A plan in a file that is unlinked at once.
+  public convenience init(temporary program: Program, _ weights: [Planner.LazyWeight], folder: String) throws
+  {
+    let path = "\(folder)/.trial-\(UUID().uuidString).plan"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    var program = program
     let writer = try PlanWriter(path: path)
-    try writer.writeWeights(result.weights, of: &program)
+    try writer.writeWeights(weights, of: &program)
     try writer.finish(program)
-    return try PlanFile(path: path)
+    try self.init(path: path)
   }
 }
 

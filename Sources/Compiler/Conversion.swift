@@ -229,6 +229,12 @@ public struct Conversion {
   private var modelFolder: String { (options.model as NSString).deletingLastPathComponent.nonEmpty ?? "." }
 
   private func write(_ output: String, _ tokenizer: [UInt8]?, _ report: inout ConversionReport) throws {
+    if report.module.functions.contains(where: { $0.name == TandemPair.refresh }) {
+      let context = try planContext(report.module)
+      guard context >= DraftTrial.leastContext else {
+        throw CompilerError.shortContext(context, least: DraftTrial.leastContext)
+      }
+    }
     var drafts: [Entry] = []
     if options.derivesDrafter {
       let trial = try deriveDrafter(beside: output, report.module)
@@ -247,9 +253,6 @@ public struct Conversion {
         measured: report.module.metadata["\(Self.ledgerKey).\(parts[0]).measured"] ?? "")
     }
     if program.functions.contains(where: { $0.name == TandemPair.refresh }) {
-      guard try contextLength(report.module) >= DraftTrial.leastContext else {
-        throw CompilerError.shortContext(try contextLength(report.module), least: DraftTrial.leastContext)
-      }
       let trial = try tandemTrial(program, result.weights, beside: output, report.module)
       program.model += trial.entries
       report.trialNotes.append(trial.note)
@@ -297,15 +300,10 @@ public struct Conversion {
   ) throws -> TandemTrial {
     progress(Progress(stage: "try drafts", fraction: nil))
     let folder = (output as NSString).deletingLastPathComponent.nonEmpty ?? "."
-    let path = "\(folder)/.trial-\(UUID().uuidString).plan"
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    var program = program
-    let writer = try PlanWriter(path: path)
-    try writer.writeWeights(weights, of: &program)
-    try writer.finish(program)
     let tokenizer = try tokenizerPath(module).map { try readTokenizer(at: $0) }
     return try TandemTrial(
-      planAt: path, tokenizer: tokenizer, threadCount: MachineDescription.current.processorCount)
+      try PlanFile(temporary: program, weights, folder: folder), tokenizer: tokenizer,
+      threadCount: MachineDescription.current.processorCount)
   }
 
   // MARK: Facts

@@ -31,8 +31,6 @@ struct DerivedTrial {
   private static let (tried, contested) = ((texts: 2, length: 24), (texts: 4, length: 64))
   /// Shares of the branches that are left out together.
   private static let shares = [0.06, 0.12, 0.18, 0.25, 0.35, 0.5, 0.65]
-  /// A speed-up below this is none that a run could count on.
-  private static let least = 1.03
 
   /// - Parameters:
   ///   - model: what the plan will say of the model, context and head.
@@ -82,7 +80,8 @@ struct DerivedTrial {
       let best = counts.indices.max {
         together.speedUp(together.results[$0]) < together.speedUp(together.results[$1])
       }!
-      module.functions.append(try subset.function(named: "draft", without: Set(order.prefix(counts[best]))))
+      module.functions.append(
+        try subset.function(named: Drafting.layersFunction, without: Set(order.prefix(counts[best]))))
       notes += Self.describe(subset, single, counts, together, best)
     } catch {
       throw Miss("\(error)")
@@ -123,7 +122,7 @@ struct DerivedTrial {
 
   private mutating func choose() throws {
     let plan = try module.temporaryPlan(folder: folder, model: model)
-    let hasLayers = module.functions.contains { $0.name == "draft" }
+    let hasLayers = module.functions.contains { $0.name == Drafting.layersFunction }
     let drafts: [Drafting.Kind] = [.none, .ngram] + (hasLayers ? [.layers] : [])
     let entrants = ([.dense] + (hasHire ? [.hire] : [])).flatMap { head in
       drafts.map { DraftContest.Entrant(head, $0) }
@@ -134,12 +133,12 @@ struct DerivedTrial {
       by: writer, Self.contested.texts, length: length, prefix: prefix, context: context)
     let contest = try DraftContest(plan, entrants, prompts, count: length, pool: pool)
     let fastest = contest.best
-    let chosen = contest.speedUp(fastest) >= Self.least ? fastest.entrant : entrants[0]
+    let chosen = contest.speedUp(fastest) >= TandemTrial.least ? fastest.entrant : entrants[0]
     notes.append(Self.table(contest) + "; chosen: \(chosen)")
     entries = [Entry("draft", chosen.draft.rawValue)]
-    drop { $0 == "draft" && chosen.draft != .layers }
+    drop { $0 == Drafting.layersFunction && chosen.draft != .layers }
     if chosen.head == .dense {
-      drop { ["decode_hire", "block_hire", "head", "certify", "certify_shifted"].contains($0) }
+      drop { Decoder.hireFunctions.contains($0) }
       module.metadata["head"] = nil
       module.metadata["head_k"] = nil
       let ledger = module.metadata[Conversion.ledgerKey]?.split(separator: ",") ?? []

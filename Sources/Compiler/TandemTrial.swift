@@ -9,12 +9,10 @@ struct TandemTrial {
   let trial: DraftTrial
 
   /// A speed-up below this is none that a run could count on.
-  private static let least = 1.03
+  static let least = 1.03
 
-  /// - Parameter path: a plan with a small model; it is unlinked while it is in use.
-  init(planAt path: String, tokenizer: Tokenizer?, threadCount: Int) throws {
-    let plan = try PlanFile(path: path)
-    try FileManager.default.removeItem(atPath: path)
+  /// - Parameter plan: one with a small model.
+  init(_ plan: PlanFile, tokenizer: Tokenizer?, threadCount: Int) throws {
     let pool = ThreadPool(threadCount: threadCount)
     let decoder = try Decoder(plan, pool: pool, head: .dense)
     guard let drafting = try Drafting.make(.tandem, for: decoder, pool: pool) else {

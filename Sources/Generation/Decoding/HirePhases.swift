@@ -49,7 +49,7 @@ struct HirePhases {
   /// What proves candidates right; nil where the plan was not made for it.
   let certifier: Certifier?
 
-  private static let names = ["decode_hire", "block_hire"]
+  fileprivate static let names = ["decode_hire", "block_hire"]
 
   /// - Throws: ``GenerationError`` when a function is missing or not of this form.
   init(_ main: Executor, pool: ThreadPool) throws(GenerationError) {
@@ -122,4 +122,10 @@ extension TensorView {
     let start = base.assumingMemoryBound(to: Element.self) + (shape[axis] - 1 - back) * strides[axis]
     return UnsafeBufferPointer(start: start, count: rank == axis + 1 ? 1 : shape[rank - 1])
   }
+}
+
+extension Decoder {
+  /// Names of the functions that a plan has for the sake of a HiRE head.
+  public static let hireFunctions = Set(
+    HirePhases.names + [DenseHead.name, Certifier.name, Certifier.shiftedName])
 }

@@ -89,9 +89,7 @@ public struct DraftReplay {
       drawn = Double(max(1, output.statistics.tokenSeconds.count))
       draft = output.statistics.draft
     }
-    let expected = (0...length).reduce((sum: 0.0, power: 1.0)) { state, _ in
-      (state.sum + state.power, state.power * acceptance)
-    }.sum
+    let expected = DraftStatistics.expectedTokens(acceptance: acceptance, length: Double(length))
     let cost = Double(length) * proposalCost
     return Result(
       acceptance: acceptance, length: length, measuredAcceptance: draft.acceptance,

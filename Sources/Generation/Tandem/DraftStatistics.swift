@@ -49,6 +49,13 @@ public struct DraftStatistics: Sendable {
   /// The probability that a token is right whose predecessors in the draft are.
   public var acceptance: Double { checked > 0 ? Double(accepted) / Double(checked) : 0 }
 
+  /// Tokens that a pass gives when each proposal behind right ones is right with the same probability:
+  ///
+  ///     (1 - a^(g + 1)) / (1 - a)
+  static func expectedTokens(acceptance a: Double, length g: Double) -> Double {
+    a < 1 ? (1 - pow(a, g + 1)) / (1 - a) : g + 1
+  }
+
   /// The speed-up over plain decoding that the formula of speculative decoding gives for what was measured:
   ///
   ///     (1 - a^(g + 1)) / (1 - a) / (T(g + 1) / T(1) + g c)
@@ -59,8 +66,8 @@ public struct DraftStatistics: Sendable {
   public func predictedSpeedUp(plain: Double) -> Double {
     guard largePasses > 0, plain > 0 else { return 0 }
     let (a, g) = (acceptance, Double(drafted) / Double(largePasses))
-    let tokens = a < 1 ? (1 - pow(a, g + 1)) / (1 - a) : g + 1
     let large = (seconds.large + seconds.head) / Double(largePasses)
-    return tokens * plain / (large + (seconds.small + seconds.refresh) / Double(largePasses))
+    return Self.expectedTokens(acceptance: a, length: g) * plain
+      / (large + (seconds.small + seconds.refresh) / Double(largePasses))
   }
 }

@@ -4,6 +4,9 @@ public import PlanFormat
 
 /// What proposes tokens for a decoder to verify.
 public final class Drafting {
+  /// The function that proposes by some of the decoder's layers.
+  public static let layersFunction = LayerDrafter.name
+
   public enum Kind: String, CaseIterable, Sendable {
     /// Nothing: every token is drawn from a run of its own.
     case none

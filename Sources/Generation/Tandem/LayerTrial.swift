@@ -51,9 +51,8 @@ public struct LayerTrial: Sendable {
   ///     (1 - a^(g + 1)) / (1 - a) / (T(g + 1) / T(1) + g c)
   public func speedUp(_ result: Result) -> Double {
     (1..<blockCost.count).map { length in
-      let a = min(result.acceptance, 0.999)
-      let tokens = (1 - (0...length).reduce(1) { power, _ in power * a }) / (1 - a)
-      return tokens / (blockCost[length] + Double(length) * result.cost)
+      DraftStatistics.expectedTokens(acceptance: result.acceptance, length: Double(length))
+        / (blockCost[length] + Double(length) * result.cost)
     }.max() ?? 0
   }
 }
