@@ -39,7 +39,9 @@ struct TandemTrial {
     let costs = [2, 4, 8, 16].map { String(format: "%.2f", trial.blockCost[$0 - 1]) }.joined(separator: " ")
     let numbers =
       "right up to place 1, 2, ...: \(shares); T(2, 4, 8, 16)/T(1) \(costs), a proposal "
-      + String(format: "%.2f; %.2f times as fast at %d", trial.proposalCost, trial.speedUp(best), best)
+      + String(
+        format: "%.2f, a refresh %.2f; %.2f times as fast at %d", trial.proposalCost, trial.refreshCost,
+        trial.speedUp(best), best)
     return pays
       ? "tandem: \(numbers)" : "tandem does not pay here, so runs use it only with --draft tandem: \(numbers)"
   }

@@ -53,10 +53,26 @@ extension GenerationError {
       code: .invalidInput,
       message: "'\(plan)' has a vocabulary of \(count) tokens, the plan it is compared with of \(other)")
   }
-  static func replayTooLong(_ plan: String, _ count: Int, context: Int) -> GenerationError {
+  static func unknownVocabulary(_ plan: String) -> GenerationError {
+    GenerationError(
+      code: .unsupported,
+      message:
+        "'\(plan)' does not say how many tokens its vocabulary has; accepted are plans whose logits have a last"
+        + " dimension of known size")
+  }
+  static func replayTooLong(_ plan: String, _ count: Int, _ more: Int, context: Int) -> GenerationError {
     GenerationError(
       code: .invalidInput,
-      message: "'\(plan)': the text to be drafted needs \(count) tokens, the plan's context is \(context)")
+      message:
+        "'\(plan)': a text of \(count) tokens to be drafted, and \(more) more, do not fit the plan's context of"
+        + " \(context)")
+  }
+  static func draftsChangeText(_ plan: String, token: Int) -> GenerationError {
+    GenerationError(
+      code: .invalidInput,
+      message:
+        "'\(plan)' writes another text with drafts, from token \(token) on: its runs over several tokens do not give"
+        + " the logits of single ones; convert again")
   }
   static func promptTooLong(_ plan: String, _ count: Int, context: Int) -> GenerationError {
     GenerationError(
@@ -68,6 +84,11 @@ extension GenerationError {
   static func tokenOutOfRange(_ token: Int, vocabularyCount: Int) -> GenerationError {
     GenerationError(
       code: .invalidInput, message: "token \(token) is out of range, accepted are 0...\(vocabularyCount - 1)")
+  }
+  static func bannedTokenOutOfRange(_ token: Int, vocabularyCount: Int) -> GenerationError {
+    GenerationError(
+      code: .invalidInput,
+      message: "the banned token \(token) is out of range, accepted are 0...\(vocabularyCount - 1)")
   }
   static func notADecoder(_ plan: String, _ function: String, _ reason: String) -> GenerationError {
     GenerationError(

@@ -141,6 +141,47 @@ import Tokenization
     #expect(propose([1, 2, 3], 2) == [] && propose([4], 2) == [])
   }
 
+  // MARK: Without verification
+
+  /// All of a draft stays, and the decoder draws the token behind it.
+  @Test(arguments: [1, 4, 7])
+  func unverifiedTextIsTheDrafters(_ length: Int) throws {
+    let writer = try Writer(Self.models[2])
+    let script = (0..<60).map { TokenID(($0 * 31 + 5) % writer.vocabulary) }
+    func drafter() -> ScriptedDrafter { ScriptedDrafter(script, spoils: 0, vocabulary: writer.vocabulary) }
+    var options = writer.options(41)
+    // Token by token, so that the same tokens as a prompt give the same bits.
+    (options.chunk, options.blockLength, options.verifiesDrafts) = (1, .fixed(length), false)
+    let output = try writer.drafted(options, by: drafter())
+    #expect(output.tokens.count == 41)
+    for (place, token) in output.tokens.enumerated() {
+      if place % (length + 1) > 0 {
+        #expect(token == script[writer.prompt.count + place], "token \(place)")
+      } else {
+        var (reader, single) = (writer, writer.options(1))
+        reader.prompt += output.tokens[..<place]
+        single.chunk = 1
+        #expect(try reader.plain(single).tokens == [token], "token \(place)")
+      }
+    }
+    let draft = output.statistics.draft
+    #expect(draft.largePasses == 40 / (length + 1) && draft.tokensPerPass == Double(length + 1))
+    #expect(draft.accepted == draft.drafted && draft.acceptance == 1 && draft.right * 2 < draft.drafted)
+    #expect(draft.right == draft.rightAt.reduce(0, +))
+  }
+
+  /// What counts is what stays, and not what verification would have left of it.
+  @Test func unverifiedDraftsAreAsLongAsTheySaveTime() throws {
+    let writer = try Writer(Self.models[0])
+    let script = (0..<260).map { TokenID(($0 * 31 + 5) % writer.vocabulary) }
+    var options = writer.options(240)
+    options.verifiesDrafts = false
+    let draft = try writer.drafted(
+      options, by: ScriptedDrafter(script, spoils: 0, vocabulary: writer.vocabulary)
+    ).statistics.draft
+    #expect(draft.accepted > 120 && draft.right * 4 < draft.accepted)
+  }
+
   // MARK: Endings in the middle of a block
 
   @Test(arguments: lengths)

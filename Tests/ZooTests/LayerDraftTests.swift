@@ -33,15 +33,7 @@ import Tokenization
     var module = try module(model)
     let subset = try subset(module)
     module.functions.append(try subset.function(named: "draft", without: places(subset)))
-    let path = FileManager.default.temporaryDirectory.appending(path: "layers-\(UUID().uuidString).plan").path
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    let result = try Planner(module).plan()
-    var program = result.program
-    program.model = [Entry("context", "512")]
-    let writer = try PlanWriter(path: path)
-    try writer.writeWeights(result.weights, of: &program)
-    try writer.finish(program)
-    return try PlanFile(path: path)
+    return try CompiledPlan(module, [Entry("context", "512")]).file
   }
 
   /// Attention and feed-forward block of every layer, each with what only it reads.
@@ -104,28 +96,5 @@ import Tokenization
       acceptance.append(total.acceptance)
     }
     #expect(acceptance[0] == 1 && acceptance[2] < 1 && acceptance[1] >= acceptance[2])
-  }
-}
-
-/// Ways to write the same texts, side by side.
-@Suite struct DraftContestTests {
-  @Test func onlyTheSameTextsCount() throws {
-    let model = try #require(Zoo.runnable.first { $0.testDescription == "llama/genai32" }).path
-    let plan = try CompiledPlan(model, NoisyHead(deviation: 0.3)).file
-    let pool = ThreadPool(threadCount: 2)
-    let decoder = try Generation.Decoder(plan, pool: pool, head: .dense)
-    let prompts = try DraftContest.texts(by: decoder, 2, length: 12, prefix: [], context: 512)
-    #expect(prompts.map(\.count) == [13, 13] && prompts[0] != prompts[1])
-    let entrants = [
-      DraftContest.Entrant(.dense, .none), .init(.dense, .ngram), .init(.hire, .none), .init(.hire, .ngram),
-    ]
-    let contest = try DraftContest(plan, entrants, prompts, count: 16, pool: pool)
-    #expect(contest.results.map(\.entrant) == entrants && contest.speedUp(contest.results[0]) == 1)
-    for result in contest.results {
-      // Two turns over two texts; the first token of each comes from the prompt.
-      #expect(result.isSame && result.tokens == 2 * 2 * 15 && result.seconds > 0, "\(result.entrant)")
-      #expect((result.replaced > 0) == (result.entrant.head == .hire), "\(result.entrant)")
-    }
-    #expect(contest.results.allSatisfy { $0.tokensPerSecond <= contest.best.tokensPerSecond })
   }
 }

@@ -192,21 +192,12 @@ extension CompiledPlan {
     options.maxContext = context
     var module = try Conversion(options).run().module
     try head.add(to: &module)
-    let path = FileManager.default.temporaryDirectory.appending(path: "tandem-\(UUID().uuidString).plan").path
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    let result = try Planner(module).plan()
-    var program = result.program
-    program.model = [
-      Entry("context", "\(context)"), Entry("head", "hire"), Entry("exact", head.exactness),
-      Entry("head_k", "\(head.count)"),
-    ]
-    let writer = try PlanWriter(path: path)
-    try writer.writeWeights(result.weights, of: &program)
     let tokenizer = URL(fileURLWithPath: model).deletingLastPathComponent().appending(path: "tokenizer.json")
-    if let data = try? Data(contentsOf: tokenizer) {
-      try writer.writeTokenizer(try Tokenizer(compiling: data).serialized())
-    }
-    try writer.finish(program)
-    try self.init(plan: path)
+    try self.init(
+      module,
+      [
+        Entry("context", "\(context)"), Entry("head", "hire"), Entry("exact", head.exactness),
+        Entry("head_k", "\(head.count)"),
+      ], tokenizer: try (try? Data(contentsOf: tokenizer)).map { try Tokenizer(compiling: $0) })
   }
 }

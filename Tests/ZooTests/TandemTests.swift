@@ -100,15 +100,7 @@ private enum Pair {
     for name in own.subtracting(shared) {
       if let tensor = replacing(name, module.constants[name]!) { module.constants[name] = tensor }
     }
-    let path = FileManager.default.temporaryDirectory.appending(path: "tandem-\(UUID().uuidString).plan").path
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    let result = try Planner(module).plan()
-    var program = result.program
-    program.model = [Entry("context", "512"), Entry("draft", "tandem")]
-    let writer = try PlanWriter(path: path)
-    try writer.writeWeights(result.weights, of: &program)
-    try writer.finish(program)
-    return try CompiledPlan(plan: path)
+    return try CompiledPlan(module, [Entry("context", "512"), Entry("draft", "tandem")])
   }
 }
 
@@ -341,9 +333,7 @@ private enum Pair {
           let output = try TokenGenerator(decoder, context: 512, drafting: drafting).generate(prompt, options)
           #expect(output.tokens == plain.tokens, "\(count) tokens of prompt, \(length), \(sampling)")
           #expect(output.ending == plain.ending)
-          total.note(drafted: 0, accepted: 0)
-          total.drafted += output.statistics.draft.drafted
-          total.accepted += output.statistics.draft.accepted
+          total.add(output.statistics.draft)
         }
       }
     }
@@ -388,10 +378,12 @@ private enum Pair {
     let blind = try Pair.plan { name, tensor in
       name.hasSuffix(".proj") ? Tensor(.f32, tensor.shape) : nil
     }
-    let rates = try [try Self.pair.get(), blind.file].map { plan in
-      let total = try compare(plan, threads: 2, tokens: 60, prompts: [40], lengths: [.fixed(5)])
-      return Double(total.accepted) / Double(total.drafted)
-    }
-    #expect(rates[0] > 1.5 * rates[1] && rates[1] >= 0)
+    let (seeing, unseeing) = try (
+      compare(Self.pair.get(), threads: 2, tokens: 60, prompts: [40], lengths: [.fixed(5)]),
+      compare(blind.file, threads: 2, tokens: 60, prompts: [40], lengths: [.fixed(5)])
+    )
+    func share(_ total: DraftStatistics) -> Double { Double(total.accepted) / Double(total.drafted) }
+    // Some are right without them, by what else the small model knows.
+    #expect(unseeing.accepted > 0 && share(seeing) > 1.5 * share(unseeing))
   }
 }

@@ -9,6 +9,7 @@ import PlanFormat
 import Planning
 import Tensors
 import Testing
+import Tokenization
 
 /// Every export, compiled by the standard pipeline and run by the executor, gives the recorded logits.
 @Suite struct ZooExecutionTests {
@@ -114,5 +115,17 @@ final class CompiledPlan {
     file = try PlanFile(path: path)
   }
 
-  init(plan path: String) throws { file = try PlanFile(path: path) }
+  /// - Parameter entries: what the plan says of the model.
+  init(_ module: Module, _ entries: [Entry], tokenizer: Tokenizer? = nil) throws {
+    let path = FileManager.default.temporaryDirectory.appending(path: "tandem-\(UUID().uuidString).plan").path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let result = try Planner(module).plan()
+    var program = result.program
+    program.model = entries
+    let writer = try PlanWriter(path: path)
+    try writer.writeWeights(result.weights, of: &program)
+    if let tokenizer { try writer.writeTokenizer(tokenizer.serialized()) }
+    try writer.finish(program)
+    file = try PlanFile(path: path)
+  }
 }

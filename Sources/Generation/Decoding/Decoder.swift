@@ -70,6 +70,12 @@ public final class Decoder {
   private var ports: DecoderPorts { phases[phases.count - 1].ports }
   private let hasStates: Bool
 
+  /// - Throws: ``GenerationError`` where the plan does not tell, or the vocabulary is empty.
+  func knownVocabularyCount() throws(GenerationError) -> Int {
+    guard let vocabularyCount, vocabularyCount > 0 else { throw .unknownVocabulary(executor.plan.path) }
+    return vocabularyCount
+  }
+
   /// The most tokens that one ``feed(_:_:)`` takes.
   public func limit(_ chunk: Int) -> Int { ports.fixedCount ?? chunk }
 

@@ -67,20 +67,44 @@ public final class DecoderTimer {
     return try seconds { () throws(GenerationError) in try decoder.feed(tokens(count), .all) }
   }
 
-  /// The least seconds of a few runs over 1, 2, ... tokens.
-  static func blockSeconds(_ decoder: Decoder, upTo count: Int, depth: Int, turns: Int)
-    throws(GenerationError)
-    -> [Double]
-  {
-    let timer = try DecoderTimer(decoder, capacity: depth + count, exactness: .none)
-    var seconds = [Double](repeating: .infinity, count: count)
-    // In turns, so that a moment in which the machine is busy is not that of one length.
-    for _ in 0..<turns {
-      for size in 1...count {
-        seconds[size - 1] = min(seconds[size - 1], try timer.block(size, depth: depth))
+  // MARK: Drafters
+
+  /// Starts anew with `depth` tokens that drafters know, too.
+  func fill(to depth: Int, _ drafters: [any Drafter]) throws(GenerationError) {
+    decoder.truncate(to: 0)
+    try read(tokens(depth), .none) { piece throws(GenerationError) in
+      for drafter in drafters { try drafter.keep(piece, piece.count, decoder) }
+    }
+  }
+
+  /// Seconds of a greedy draft of `count` tokens, behind `depth` that the drafter knows.
+  func draft(_ count: Int, by drafter: any Drafter, depth: Int) throws(GenerationError) -> Double {
+    decoder.truncate(to: depth)
+    defer { drafter.forget(from: depth) }
+    let sampler = Sampler(SamplingOptions(), vocabularyCount: vocabularyCount)
+    return try seconds { () throws(GenerationError) in
+      drafter.begin(after: token(depth))
+      for place in 0..<count {
+        guard try drafter.propose(position: depth + 1 + place, sampler) != nil else { break }
       }
     }
-    return seconds
+  }
+
+  /// Seconds that each drafter takes to know the tokens of a run over `count` of them, behind `depth` that it knows.
+  func refreshes(_ count: Int, _ drafters: [any Drafter], depth: Int) throws(GenerationError) -> [Double] {
+    decoder.truncate(to: depth)
+    let tokens = tokens(count)
+    try decoder.feedBlock(tokens)
+    defer { for drafter in drafters { drafter.forget(from: depth) } }
+    var all: [Double] = []
+    for drafter in drafters {
+      all.append(
+        try seconds { () throws(GenerationError) in
+          try drafter.keep(tokens, count, decoder)
+          try drafter.catchUp()
+        })
+    }
+    return all
   }
 
   // MARK: Tokens
@@ -95,10 +119,15 @@ public final class DecoderTimer {
     try read(tokens(depth - decoder.count), .none)
   }
 
-  private func read(_ tokens: [TokenID], _ logits: Decoder.Logits) throws(GenerationError) {
+  /// - Parameter onRun: given the tokens of each run.
+  private func read(
+    _ tokens: [TokenID], _ logits: Decoder.Logits,
+    onRun: ([TokenID]) throws(GenerationError) -> Void = { _ in }
+  ) throws(GenerationError) {
     for start in stride(from: 0, to: tokens.count, by: chunk) {
       let end = min(tokens.count, start + chunk)
       try decoder.feed(tokens[start..<end], end == tokens.count ? logits : .none)
+      try onRun(Array(tokens[start..<end]))
     }
   }
 

@@ -151,13 +151,13 @@ final class HeadTokenSource: TokenSource {
     note(&statistics, right, ran: (ran - drafted).seconds, refreshed: (end - sampled).seconds)
     statistics.draft.seconds.sampling += (sampled - ran).seconds
     proposer?.note(
-      right: right, running: (ran - drafted).seconds, settled: fed, seconds: (end - begin).seconds)
+      kept: right, running: (ran - drafted).seconds, settled: fed, seconds: (end - begin).seconds)
     return isTold
   }
 
   private func note(_ statistics: inout GenerationStatistics, _ right: Int, ran: Double, refreshed: Double) {
     guard let proposer else { return }
-    statistics.draft.note(drafted: proposer.draft.count, accepted: right)
+    statistics.draft.note(drafted: proposer.draft.count, accepted: right, right: right)
     statistics.draft.seconds.small += proposer.draftSeconds
     statistics.draft.seconds.large += ran
     statistics.draft.seconds.refresh += proposer.refreshSeconds + refreshed

@@ -73,7 +73,7 @@ public struct TokenGenerator {
     onPrefill: (Int) -> Void = { _ in }, onDrawn: (TokenID) -> Void = { _ in },
     onOrigin: (Bool) -> Void = { _ in }, onToken: (TokenID) -> Ending? = { _ in nil }
   ) throws(GenerationError) -> Output {
-    try check(prompt)
+    try check(prompt, options.sampling)
     let mode = try HeadMode(
       decoder.executor.plan, kind: decoder.denseHead == nil ? .dense : .hire, exactness: options.exactness)
     var output = Output()
@@ -158,12 +158,17 @@ public struct TokenGenerator {
     return nil
   }
 
-  private func check(_ prompt: [TokenID]) throws(GenerationError) {
+  private func check(_ prompt: [TokenID], _ sampling: SamplingOptions) throws(GenerationError) {
     let plan = decoder.executor.plan.path
     guard !prompt.isEmpty else { throw .emptyPrompt(plan) }
     guard prompt.count < context else { throw .promptTooLong(plan, prompt.count, context: context) }
-    if let count = decoder.vocabularyCount, let token = prompt.first(where: { $0 < 0 || $0 >= count }) {
+    guard let count = decoder.vocabularyCount else { return }
+    func isOutside(_ token: TokenID) -> Bool { token < 0 || token >= count }
+    if let token = prompt.first(where: isOutside) {
       throw .tokenOutOfRange(Int(token), vocabularyCount: count)
+    }
+    if let token = sampling.bannedTokens.sorted().first(where: isOutside) {
+      throw .bannedTokenOutOfRange(Int(token), vocabularyCount: count)
     }
   }
 

@@ -19,8 +19,10 @@ public struct DraftContest: Sendable {
 
   public struct Result: Sendable {
     public let entrant: Entrant
+    /// Of all texts once, the seconds of each by the median of its turns.
     public fileprivate(set) var tokens = 0
     public fileprivate(set) var seconds = 0.0
+    /// Of all turns.
     public fileprivate(set) var draft = DraftStatistics()
     /// Tokens that the dense head replaced.
     public fileprivate(set) var replaced = 0
@@ -33,7 +35,7 @@ public struct DraftContest: Sendable {
   /// In the order of the entrants.
   public private(set) var results: [Result]
 
-  private static let turns = 2
+  private static let turns = 3
 
   /// - Parameters:
   ///   - entrants: the first is what the others are compared with.
@@ -56,8 +58,9 @@ public struct DraftContest: Sendable {
       let drafting = try Drafting.make(entrant.draft, for: decoder, pool: pool)
       generators.append(TokenGenerator(decoder, context: context, drafting: drafting))
     }
-    for _ in 0..<Self.turns {
-      for prompt in prompts {
+    var times = TurnTimes(prompts.count * entrants.count)
+    for turn in 0..<Self.turns {
+      for (text, prompt) in prompts.enumerated() {
         var first: [TokenID] = []
         for (place, generator) in generators.enumerated() {
           var options = TokenGenerator.Options()
@@ -65,14 +68,15 @@ public struct DraftContest: Sendable {
           if entrants[place].head == .hire { options.exactness = .deferred }
           let output = try generator.generate(prompt, options)
           if place == 0 { first = output.tokens }
-          results[place].tokens += output.statistics.tokenSeconds.count
-          results[place].seconds += output.statistics.decodeSeconds
+          times.note(output.statistics.decodeSeconds, of: text * entrants.count + place)
+          if turn == 0 { results[place].tokens += output.statistics.tokenSeconds.count }
           results[place].draft.add(output.statistics.draft)
           results[place].replaced += output.statistics.mismatches
           if output.tokens != first { results[place].isSame = false }
         }
       }
     }
+    for (index, seconds) in times.medians.enumerated() { results[index % entrants.count].seconds += seconds }
   }
 
   /// The fastest of those that write the texts of the first.

@@ -6,7 +6,8 @@
 ///     s > r (c + T(m + 1) - T(m))
 ///
 /// s is a product over the draft of how often tokens of that confidence were right so far; T is a line through
-/// the runs so far. All of it is known before the token is verified, and a verified text does not depend on it.
+/// the runs so far. All of it is known before the token is verified, and a verified text does not depend on it. Of drafts
+/// that nobody verifies all tokens stay, which is what counts as right.
 ///
 /// - Source: the cost model of papers.md, 2.10; thresholds on confidence as in 4.5 (Kangaroo, BiLD).
 struct DraftEconomy {

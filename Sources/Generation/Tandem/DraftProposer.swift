@@ -63,11 +63,11 @@ struct DraftProposer {
   /// What became of the last draft.
   ///
   /// - Parameters:
-  ///   - right: tokens of it that were right.
-  ///   - running: seconds of the run that told so.
+  ///   - kept: tokens of it that stayed: those that were right, or all where nothing is verified.
+  ///   - running: seconds of the run over it.
   ///   - seconds: of the round, in which `settled` tokens were drawn.
-  mutating func note(right: Int, running: Double, settled: Int, seconds: Double) {
-    for place in 0..<min(draft.count, right + 1) { economy.note(proposals[place], isRight: place < right) }
+  mutating func note(kept: Int, running: Double, settled: Int, seconds: Double) {
+    for place in 0..<min(draft.count, kept + 1) { economy.note(proposals[place], isRight: place < kept) }
     economy.note(proposals: draft.count, seconds: draftSeconds)
     economy.note(run: draft.count + 1, running, settled: settled, seconds: seconds)
     gate.note(hasDrafted: hasDrafted, tokens: settled, seconds: seconds)

@@ -1,3 +1,4 @@
+import Execution
 public import Kernels
 public import PlanFormat
 public import Tokenization
@@ -22,82 +23,93 @@ public struct DraftReplay {
     /// (1 - a^(g + 1)) / (1 - a) / (1 + g c), with the acceptance asked for: where runs over blocks are as fast as those
     /// over one token, the setting of the paper.
     public let ideal: Double
-    /// Shares of the time: running what is kept through the small model, and all but runs of the two models.
+    /// Shares of the time of all rounds: running what is kept through the small model, and all but runs of the two models.
     public let refresh: Double, rest: Double
   }
 
-  /// The least of a few: T(m) / T(1) for m = 1, 2, ..., and the seconds of a proposal over T(1).
+  /// T(m) / T(1) for m = 1, 2, ..., and the seconds of a proposal over T(1) (``DraftCosts``).
   public let blockCost: [Double]
   public let proposalCost: Double
   public let plainTokensPerSecond: Double
 
   private let decoder: Decoder, small: Decoder
-  private let context: Int
+  private let vocabulary: Int, context: Int
+  private let rounds: Int
   private let prompt: [TokenID], written: [TokenID]
   private let plainSeconds: Double
 
-  private static let turns = 3
+  /// Tokens of the text at least: the first comes out of the prompt.
+  public static let leastCount = 2
 
-  /// - Parameter count: tokens of the text.
-  /// - Throws: ``GenerationError`` when the plans cannot take the same texts, or the text does not fit.
-  public init(_ plan: PlanFile, small: PlanFile, count: Int, pool: ThreadPool) throws(GenerationError) {
-    decoder = try Decoder(plan, pool: pool, head: .dense)
+  /// - Parameters:
+  ///   - count: tokens of the text, at least ``leastCount``.
+  ///   - rounds: times that each text is written; its seconds are their median.
+  /// - Throws: ``GenerationError`` when the plans cannot take the same texts, the first cannot verify drafts, or the
+  ///   text does not fit.
+  public init(_ plan: PlanFile, small: PlanFile, count: Int, rounds: Int, pool: ThreadPool)
+    throws(GenerationError)
+  {
+    (decoder, self.rounds) = (try Decoder(plan, pool: pool, head: .dense), rounds)
     self.small = try Decoder(small, pool: pool, head: .dense)
-    let vocabulary = decoder.vocabularyCount ?? 0
-    guard vocabulary == self.small.vocabularyCount else {
-      throw .differentVocabularies(small.path, self.small.vocabularyCount ?? 0, vocabulary)
-    }
+    guard decoder.verifiedCount > 1 else { throw .cannotVerify(plan.path, asked: "--draft-plan") }
+    let (vocabulary, other) = (try decoder.knownVocabularyCount(), try self.small.knownVocabularyCount())
+    guard vocabulary == other else { throw .differentVocabularies(small.path, other, vocabulary) }
     let prompt = (0..<8).map { TokenID(($0 * 7919 + 1) % vocabulary) }
-    let needed = prompt.count + count + BlockLength.largest + 1
+    let more = prompt.count + BlockLength.largest + 1
     for file in [plan, small] {
       let context = try file.contextLength()
-      guard needed <= context else { throw .replayTooLong(file.path, needed, context: context) }
+      guard count <= context - more else { throw .replayTooLong(file.path, count, more, context: context) }
     }
-    (self.prompt, context) = (prompt, needed)
+    (self.prompt, self.vocabulary, context) = (prompt, vocabulary, count + more)
     let generator = TokenGenerator(decoder, context: context)
     var options = TokenGenerator.Options()
     options.maxTokens = count
-    var (seconds, tokens): (Double, [TokenID]) = (.infinity, [])
-    for _ in 0..<Self.turns {
+    var (times, tokens) = (TurnTimes(1), [TokenID]())
+    for _ in 0..<rounds {
       let output = try generator.generate(prompt, options)
-      seconds = min(
-        seconds, output.statistics.decodeSeconds / Double(max(1, output.statistics.tokenSeconds.count)))
+      times.note(
+        output.statistics.decodeSeconds / Double(max(1, output.statistics.tokenSeconds.count)), of: 0)
       tokens = output.tokens
     }
+    let seconds = times.medians[0]
     (plainSeconds, written, plainTokensPerSecond) = (seconds, tokens, 1 / seconds)
-    let runs = try DecoderTimer.blockSeconds(
-      decoder, upTo: BlockLength.largest + 1, depth: count, turns: Self.turns)
-    blockCost = runs.map { $0 / runs[0] }
-    let proposals = try DecoderTimer.blockSeconds(self.small, upTo: 1, depth: count, turns: 4 * Self.turns)
-    proposalCost = proposals[0] / runs[0]
+    let drafter = ReplayDrafter(prompt + written, acceptance: 1, self.small, vocabulary: vocabulary, seed: 0)
+    let costs = try DraftCosts(decoder, [drafter], depth: count)
+    (blockCost, proposalCost) = (costs.blocks, costs.shares[0].proposal)
   }
 
-  /// - Throws: ``GenerationError``; the text is that without drafts, or this stops.
+  /// - Throws: ``GenerationError`` where the plan has no run over so many tokens, or the text is another with drafts.
   public func run(acceptance: Double, length: Int) throws(GenerationError) -> Result {
+    let path = decoder.executor.plan.path
+    guard length < decoder.verifiedCount else {
+      throw .cannotVerify(path, asked: "a draft of \(length) tokens")
+    }
     var options = TokenGenerator.Options()
     (options.maxTokens, options.blockLength) = (written.count, .fixed(length))
-    var (seconds, drawn, draft) = (Double.infinity, 1.0, DraftStatistics())
-    for _ in 0..<Self.turns {
+    var (times, drawn, sum, draft) = (TurnTimes(1), 1.0, 0.0, DraftStatistics())
+    for _ in 0..<rounds {
       let drafter = ReplayDrafter(
-        prompt + written, acceptance: acceptance, small, vocabulary: decoder.vocabularyCount ?? 1,
-        seed: UInt64(length))
+        prompt + written, acceptance: acceptance, small, vocabulary: vocabulary, seed: UInt64(length))
       let drafting = Drafting(.tandem, drafter, decoder)
       let output = try TokenGenerator(decoder, context: context, drafting: drafting).generate(prompt, options)
-      precondition(output.tokens == written, "a verified text is that without drafts")
-      guard output.statistics.decodeSeconds < seconds else { continue }
-      seconds = output.statistics.decodeSeconds
+      guard output.tokens == written else {
+        throw .draftsChangeText(path, token: zip(output.tokens, written).prefix { $0 == $1 }.count)
+      }
+      times.note(output.statistics.decodeSeconds, of: 0)
+      sum += output.statistics.decodeSeconds
       drawn = Double(max(1, output.statistics.tokenSeconds.count))
-      draft = output.statistics.draft
+      draft.add(output.statistics.draft)
     }
+    let seconds = times.medians[0]
     let expected = DraftStatistics.expectedTokens(acceptance: acceptance, length: Double(length))
     let cost = Double(length) * proposalCost
     return Result(
       acceptance: acceptance, length: length, measuredAcceptance: draft.acceptance,
       tokensPerPass: draft.tokensPerPass, speedUp: plainSeconds * drawn / seconds,
       predicted: draft.tokensPerPass / (blockCost[length] + cost), ideal: expected / (1 + cost),
-      refresh: draft.seconds.refresh / seconds,
-      rest: 1 - (draft.seconds.small + draft.seconds.large + draft.seconds.head + draft.seconds.refresh)
-        / seconds)
+      refresh: draft.seconds.refresh / sum,
+      rest: 1 - (draft.seconds.small + draft.seconds.large + draft.seconds.head + draft.seconds.refresh) / sum
+    )
   }
 }
 

@@ -8,14 +8,17 @@
 public struct DraftStatistics: Sendable {
   /// Runs of the decoder that verified a draft or gave a token alone.
   public var largePasses = 0
-  /// Tokens that a run verified, and of them those that stayed.
+  /// Tokens that a run took as its draft, and of them those that stayed.
   public var drafted = 0
   public var accepted = 0
-  /// Tokens whose predecessors in the draft were right.
+  /// Tokens whose predecessors in the draft stayed.
   public var checked = 0
+  /// Tokens that the decoder draws too, and so all before them in the draft: those that stay of drafts that are verified.
+  public var right = 0
   /// By place in the draft, the same.
   public var draftedAt = [Int](repeating: 0, count: BlockLength.largest)
   public var acceptedAt = [Int](repeating: 0, count: BlockLength.largest)
+  public var rightAt = [Int](repeating: 0, count: BlockLength.largest)
   /// Passes by the tokens of their drafts, 0 and more.
   public var lengths = [Int](repeating: 0, count: BlockLength.largest + 1)
   /// Seconds by what took them; the head's are not part of the large model's.
@@ -31,14 +34,38 @@ public struct DraftStatistics: Sendable {
 
   public init() {}
 
-  mutating func note(drafted count: Int, accepted right: Int) {
+  mutating func note(drafted count: Int, accepted kept: Int, right: Int) {
     largePasses += 1
     drafted += count
-    accepted += right
-    checked += min(count, right + 1)
+    accepted += kept
+    checked += min(count, kept + 1)
+    self.right += right
     lengths[count] += 1
     for place in 0..<count { draftedAt[place] += 1 }
-    for place in 0..<right { acceptedAt[place] += 1 }
+    for place in 0..<kept { acceptedAt[place] += 1 }
+    for place in 0..<right { rightAt[place] += 1 }
+  }
+
+  /// Adds what another generation did.
+  mutating func add(_ other: DraftStatistics) {
+    func add(_ counts: inout [Int], _ others: [Int]) {
+      for place in counts.indices { counts[place] += others[place] }
+    }
+    largePasses += other.largePasses
+    drafted += other.drafted
+    accepted += other.accepted
+    checked += other.checked
+    right += other.right
+    add(&draftedAt, other.draftedAt)
+    add(&acceptedAt, other.acceptedAt)
+    add(&rightAt, other.rightAt)
+    add(&lengths, other.lengths)
+    seconds.small += other.seconds.small
+    seconds.large += other.seconds.large
+    seconds.refresh += other.seconds.refresh
+    seconds.head += other.seconds.head
+    seconds.sampling += other.seconds.sampling
+    seconds.rollBack += other.seconds.rollBack
   }
 
   /// Each pass gives one token beside those of its draft.
@@ -46,7 +73,7 @@ public struct DraftStatistics: Sendable {
     largePasses > 0 ? Double(accepted + largePasses) / Double(largePasses) : 0
   }
 
-  /// The probability that a token is right whose predecessors in the draft are.
+  /// The probability that a token stays whose predecessors in the draft do.
   public var acceptance: Double { checked > 0 ? Double(accepted) / Double(checked) : 0 }
 
   /// Tokens that a pass gives when each proposal behind right ones is right with the same probability:

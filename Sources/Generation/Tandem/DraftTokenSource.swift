@@ -11,7 +11,7 @@ import Tokenization
 /// the seed alone, so the tokens are those of plain decoding, greedy or sampled, whatever is proposed.
 ///
 /// Unverified, the whole draft stays and c is kept in place of x: the paper's standalone form, whose text is the
-/// drafter's but for each block's last token. How much of it the decoder would have drawn is counted all the same.
+/// drafter's but for each block's last token. How much of it the decoder would have drawn is counted beside what stays.
 ///
 /// - Source: Tandem Transformers, papers.md 2.4 and 2.5.
 final class DraftTokenSource: TokenSource {
@@ -71,9 +71,10 @@ final class DraftTokenSource: TokenSource {
     let end = clock.now
 
     proposer.note(
-      right: right, running: (ran - drafted).seconds, settled: settled.count, seconds: (end - begin).seconds)
+      kept: confirmed, running: (ran - drafted).seconds, settled: settled.count,
+      seconds: (end - begin).seconds)
     statistics.discardedTokens += max(0, count - confirmed - 1)
-    statistics.draft.note(drafted: count, accepted: right)
+    statistics.draft.note(drafted: count, accepted: confirmed, right: right)
     statistics.draft.seconds.small += proposer.draftSeconds
     statistics.draft.seconds.large += (ran - drafted).seconds - headSeconds
     statistics.draft.seconds.head += headSeconds

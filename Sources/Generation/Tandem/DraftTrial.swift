@@ -3,16 +3,17 @@ public import Tokenization
 /// What drafting brings for a model on this machine: what runs and proposals cost, and how often these are right.
 ///
 ///     tokens(g) = 1 + sum over i < g of P(the first i + 1 proposals are right)
-///     speed-up(g) = tokens(g) / (T(g + 1) / T(1) + g c)
+///     speed-up(g) = tokens(g) / (T(g + 1) / T(1) + g c + r)
 ///
-/// with T(m) the seconds of a run over m tokens and c those of a proposal over T(1).
+/// with T(m) the seconds of a run over m tokens, c those of a proposal over T(1), and r those of what the drafter does
+/// about a run's tokens (``DraftCosts``).
 ///
 /// - Source: papers.md 2.10, points 4 and 5.
 public struct DraftTrial: Sendable {
   /// T(m) / T(1) for m = 1, 2, ...
   public let blockCost: [Double]
-  /// c, with the refresh that a proposal brings along.
-  public let proposalCost: Double
+  /// c and r.
+  public let proposalCost: Double, refreshCost: Double
   /// P by i.
   public let survival: [Double]
   /// Tokens that were verified.
@@ -21,7 +22,6 @@ public struct DraftTrial: Sendable {
   /// Tokens of each text that is continued, and of its continuation.
   private static let length = 64
   private static let texts = 6
-  private static let turns = 5
 
   /// A shorter context has no room for a text and the longest block behind it.
   public static let leastContext = 64
@@ -44,11 +44,9 @@ public struct DraftTrial: Sendable {
       (options.maxTokens, options.blockLength) = (length, .fixed(BlockLength.largest))
       total.add(try drafted.generate(text, options).statistics.draft)
     }
-    let seconds = try DecoderTimer.blockSeconds(
-      decoder, upTo: BlockLength.largest + 1, depth: length, turns: Self.turns)
-    blockCost = seconds.map { $0 / seconds[0] }
-    let proposals = Double(max(1, total.drafted))
-    proposalCost = (total.seconds.small + total.seconds.refresh) / proposals / seconds[0]
+    let costs = try DraftCosts(decoder, [drafting.drafter], depth: length)
+    blockCost = costs.blocks
+    (proposalCost, refreshCost) = (costs.shares[0].proposal, costs.shares[0].refresh)
     survival = zip(total.acceptedAt, total.draftedAt).map { $1 > 0 ? Double($0) / Double($1) : 0 }
     self.drafted = total.drafted
   }
@@ -56,30 +54,9 @@ public struct DraftTrial: Sendable {
   /// - Parameter length: tokens of a draft.
   public func speedUp(_ length: Int) -> Double {
     let tokens = 1 + survival[..<length].reduce(0, +)
-    return tokens / (blockCost[length] + Double(length) * proposalCost)
+    return tokens / (blockCost[length] + Double(length) * proposalCost + refreshCost)
   }
 
   /// The length with the largest speed-up.
   public var best: Int { (1...survival.count).max { speedUp($0) < speedUp($1) }! }
-}
-
-extension DraftStatistics {
-  /// Adds what another generation did.
-  mutating func add(_ other: DraftStatistics) {
-    largePasses += other.largePasses
-    drafted += other.drafted
-    accepted += other.accepted
-    checked += other.checked
-    for place in draftedAt.indices {
-      draftedAt[place] += other.draftedAt[place]
-      acceptedAt[place] += other.acceptedAt[place]
-    }
-    for length in lengths.indices { lengths[length] += other.lengths[length] }
-    seconds.small += other.seconds.small
-    seconds.large += other.seconds.large
-    seconds.refresh += other.seconds.refresh
-    seconds.head += other.seconds.head
-    seconds.sampling += other.seconds.sampling
-    seconds.rollBack += other.seconds.rollBack
-  }
 }

@@ -1,6 +1,6 @@
 import Execution
 public import Kernels
-public import PlanFormat
+import PlanFormat
 
 /// What proposes tokens for a decoder to verify.
 public final class Drafting {

@@ -7,7 +7,7 @@ public struct LayerTrial: Sendable {
   public struct Result: Sendable {
     /// The share of proposals right behind the text that are right.
     public let acceptance: Double
-    /// Of a run over one token.
+    /// What a proposal takes, over a run over one token (``DraftCosts``).
     public let cost: Double
   }
 
@@ -16,8 +16,6 @@ public struct LayerTrial: Sendable {
   /// T(m) / T(1) for m = 1, 2, ...
   public let blockCost: [Double]
 
-  private static let turns = 5
-
   /// Continues texts by one function after the other, each greedily by `count` tokens in drafts of one.
   public init(
     _ plan: PlanFile, functions: [String], _ prompts: [[TokenID]], count: Int, pool: ThreadPool
@@ -25,12 +23,13 @@ public struct LayerTrial: Sendable {
     let decoder = try Decoder(plan, pool: pool, head: .dense)
     let context = try plan.contextLength()
     let length = (prompts.map(\.count).max() ?? 1)
-    let seconds = try DecoderTimer.blockSeconds(
-      decoder, upTo: BlockLength.largest + 1, depth: length, turns: Self.turns)
-    blockCost = seconds.map { $0 / seconds[0] }
-    for function in functions {
-      let drafting = Drafting(
-        .layers, try LayerDrafter(decoder, function: function, pool: pool), decoder)
+    let drafters = try functions.map { function throws(GenerationError) in
+      try LayerDrafter(decoder, function: function, pool: pool)
+    }
+    let costs = try DraftCosts(decoder, drafters, depth: length)
+    blockCost = costs.blocks
+    for (drafter, share) in zip(drafters, costs.shares) {
+      let drafting = Drafting(.layers, drafter, decoder)
       var total = DraftStatistics()
       for prompt in prompts {
         var options = TokenGenerator.Options()
@@ -39,10 +38,7 @@ public struct LayerTrial: Sendable {
           try TokenGenerator(decoder, context: context, drafting: drafting).generate(prompt, options)
             .statistics.draft)
       }
-      results.append(
-        Result(
-          acceptance: total.acceptance, cost: total.seconds.small / Double(max(1, total.drafted)) / seconds[0]
-        ))
+      results.append(Result(acceptance: total.acceptance, cost: share.proposal))
     }
   }
 

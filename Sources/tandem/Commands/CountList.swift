@@ -15,20 +15,16 @@ struct CountList: ExpressibleByArgument {
   /// Each count once, in order.
   var unique: [Int] { counts.enumerated().filter { !counts[..<$0].contains($1) }.map(\.element) }
 
-  var defaultValueDescription: String { counts.map(String.init).joined(separator: ",") }
+  var text: String { counts.map(String.init).joined(separator: ",") }
 }
 
 /// `0.6,0.8`: shares of an option that makes a test for each.
 struct ShareList: ExpressibleByArgument {
   let shares: [Double]
 
-  init(_ shares: [Double]) { self.shares = shares }
-
   init?(argument: String) {
     let parts = argument.split(separator: ",", omittingEmptySubsequences: false).map { Double($0) }
     guard !parts.isEmpty, parts.allSatisfy({ $0.map { (0...1).contains($0) } ?? false }) else { return nil }
     shares = parts.compactMap { $0 }
   }
-
-  var defaultValueDescription: String { shares.map { "\($0)" }.joined(separator: ",") }
 }

@@ -35,8 +35,8 @@ struct DraftArguments: ParsableArguments {
 
   @Flag(
     help: """
-      Keep drafts as they are; the model only draws the token behind each. The text is that of the drafter, and --stats \
-      says how much of it the model would have drawn.
+      Keep drafts as they are; the model only draws the token behind each. The text is that of the drafter, --block auto \
+      makes drafts as long as they save time, and --stats says how much of them the model would have drawn.
       """)
   var unverified = false
 

@@ -29,21 +29,30 @@ struct DraftReport: Encodable {
 
   let kind: String
   let tokensPerLargePass: Double
-  /// The probability that a token is right whose predecessors in the draft are.
+  /// The probability that a token stays whose predecessors in the draft do.
   let acceptance: Double
   /// By place in the draft, the share of tokens that stayed.
   let acceptedAt: [Double]
+  /// Of drafts that were not verified: tokens that the model would have drawn too, and their shares by place.
+  let right: Int?
+  let rightAt: [Double]?
   /// Passes by the length of their drafts, 0 and more.
   let blockLengths: [Int]
   let seconds: Seconds
   let comparison: Comparison?
 
-  init(_ kind: Drafting.Kind, _ statistics: DraftStatistics, _ comparison: Comparison?) {
+  init(
+    _ kind: Drafting.Kind, isVerified: Bool, _ statistics: DraftStatistics, _ comparison: Comparison?
+  ) {
+    func shares(_ counts: [Int]) -> [Double] {
+      zip(counts, statistics.draftedAt).prefix { $1 > 0 }.map { Double($0) / Double($1) }
+    }
     self.kind = kind.rawValue
     self.comparison = comparison
     (tokensPerLargePass, acceptance) = (statistics.tokensPerPass, statistics.acceptance)
-    acceptedAt = zip(statistics.acceptedAt, statistics.draftedAt).prefix { $1 > 0 }
-      .map { Double($0) / Double($1) }
+    acceptedAt = shares(statistics.acceptedAt)
+    right = isVerified ? nil : statistics.right
+    rightAt = isVerified ? nil : shares(statistics.rightAt)
     blockLengths =
       statistics.lengths.indices.last { statistics.lengths[$0] > 0 }
       .map { Array(statistics.lengths[...$0]) } ?? []
@@ -55,11 +64,15 @@ struct DraftReport: Encodable {
 
   /// Lines of `--stats`.
   func text(_ statistics: DraftStatistics) -> String {
-    let shares = acceptedAt.map { String(format: "%.0f", $0 * 100) }
+    let shares = (rightAt ?? acceptedAt).map { String(format: "%.0f", $0 * 100) }
     var text = String(
-      format: "draft    %@: %d of %d tokens accepted in %d passes, %.2f tokens per pass\n", kind,
-      statistics.accepted, statistics.drafted, statistics.largePasses, tokensPerLargePass)
-    if !shares.isEmpty { text += "  accepted by place, %: \(shares.joined(separator: " "))\n" }
+      format: "draft    %@: %d of %d tokens %@ in %d passes, %.2f tokens per pass\n", kind,
+      statistics.accepted, statistics.drafted, right == nil ? "accepted" : "kept unverified",
+      statistics.largePasses, tokensPerLargePass)
+    if let right { text += "  of these \(right) are what the model would have drawn\n" }
+    if !shares.isEmpty {
+      text += "  \(right == nil ? "accepted" : "the model's") by place, %: \(shares.joined(separator: " "))\n"
+    }
     let lengths = blockLengths.enumerated().filter { $1 > 0 }.map { "\($0): \($1)" }
     text += "  passes by length of draft: \(lengths.joined(separator: ", "))\n"
     let parts = [

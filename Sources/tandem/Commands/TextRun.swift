@@ -136,7 +136,8 @@ struct TextRun {
       bar.clear()
       if plain.ending != .cancelled { comparison = DraftReport.Comparison(output, plain) }
     }
-    return DraftReport(drafting.kind, output.statistics.draft, comparison)
+    return DraftReport(
+      drafting.kind, isVerified: !arguments.drafting.unverified, output.statistics.draft, comparison)
   }
 
   // MARK: Input
