@@ -103,6 +103,8 @@ public struct Conversion {
       throw CompilerError.noPair(options.model, small: path, error.reason)
     }
     module.metadata["tandem_source"] = (path as NSString).lastPathComponent
+    // Kept with the module, as the file is not there any more where a stage is taken up again.
+    module.metadata["tandem-sha256"] = try Self.digest(of: path)
     return module
   }
 
@@ -349,19 +351,22 @@ public struct Conversion {
   }
 
   private func provenance(_ module: Module) throws -> [Entry] {
-    var hash = SHA256()
-    let source = try MappedFile(options.model)
-    withExtendedLifetime(source) { hash.update(bufferPointer: source.bytes) }
-    let digest = hash.finalize().map { String(format: "%02x", $0) }.joined()
-    return [
+    [
       Entry("source", (options.model as NSString).lastPathComponent),
-      Entry("source-sha256", digest),
+      Entry("source-sha256", try Self.digest(of: options.model)),
       Entry("weights", options.weights.rawValue),
     ]
       + module.metadata.filter { !$0.key.hasPrefix(Self.ledgerKey) && $0.key != Self.tokenizerKey }.sorted {
         $0.key < $1.key
       }
       .map { Entry($0.key, $0.value) }
+  }
+
+  private static func digest(of path: String) throws -> String {
+    var hash = SHA256()
+    let file = try MappedFile(path)
+    withExtendedLifetime(file) { hash.update(bufferPointer: file.bytes) }
+    return hash.finalize().map { String(format: "%02x", $0) }.joined()
   }
 }
 

@@ -122,8 +122,22 @@ extension ConversionOptions {
     if feedForward == .dense, feedForwardBudget ?? feedForwardKeep != nil {
       throw .usage("--ffn-\(feedForwardKeep == nil ? "budget" : "keep") needs --ffn hire")
     }
+    try checkExactness()
     if let limit = patchLimit, limit < 0 { throw .patchLimit(limit) }
     try checkAsked(stages)
+  }
+
+  /// What holds of a text needs the head that it is about.
+  private func checkExactness() throws(CompilerError) {
+    // A stage may have a HiRE head already, and a pipeline may name its pass.
+    if head == .dense, exact != .none, passes == nil, !model.hasSuffix(".ir") {
+      throw .usage("--exact is '\(exact)', which is for --head hire; the dense head misses nothing")
+    }
+    if derivesDrafter, head == .hire, exact != .deferred {
+      throw .usage(
+        "--exact is '\(exact)', with --tandem derived accepted is deferred, which verifies what its drafters write"
+          + " together, or --head dense")
+    }
   }
 
   /// What an option asks for must be allowed.

@@ -95,6 +95,25 @@ import Testing
     try expect(["run", plan, "--prompt-file", binary], "'\(binary)': it is not text in UTF-8")
   }
 
+  @Test func bannedTokens() throws {
+    let plan = try SmallModel.plan.get()
+    for token in [-1, 16_384] {
+      try expect(
+        ["run", plan, "--prompt", "a", "--ban-token", "5", "--ban-token", "\(token)"],
+        "the banned token \(token) is out of range, accepted are 0...16383")
+    }
+  }
+
+  @Test func draftsThatCannotBeVerified() throws {
+    let plan = Scratch.path("single.plan")
+    let arguments = ["convert", SmallModel.onnx, "-o", plan, "--max-context", "64", "--weights", "f32"]
+    #expect(try Program.run(arguments + ["--disable", "specialize-phases"]).status == 0)
+    try expect(
+      ["bench", plan, "--draft-plan", plan, "-n", "4"], status: 5,
+      "'\(plan)' has no function 'block', which --draft-plan needs to verify drafts; accepted are plans of"
+        + " decoders with caches kept in place")
+  }
+
   @Test func tensors() throws {
     let plan = try SmallModel.plan.get()
     let ids = Scratch.integers([0, 1, 2], "(1, 3)")

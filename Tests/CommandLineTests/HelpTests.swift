@@ -97,6 +97,58 @@ import Testing
       "options of head and drafting, and --provisional, need --prompt or --prompt-file"
     ),
     (["eval", "a.plan", "--text", "a", "--head-k", "5"], "--head-k needs --head hire and --against"),
+    (
+      ["convert", "a.onnx", "-o", "a.plan", "--exact", "deferred"],
+      "--exact is 'deferred', which is for --head hire; the dense head misses nothing"
+    ),
+    (
+      ["convert", "a.onnx", "-o", "a.plan", "--tandem", "derived", "--head", "dense", "--exact", "deferred"],
+      "--exact is 'deferred', which is for --head hire; the dense head misses nothing"
+    ),
+    (
+      ["convert", "a.onnx", "-o", "a.plan", "--tandem", "derived", "--exact", "certified"],
+      "--exact is 'certified', with --tandem derived accepted is deferred, which verifies what its drafters write"
+    ),
+    (
+      ["convert", "a.onnx", "-o", "a.plan", "--tandem", "derived", "--exact", "none"],
+      "--exact is 'none', with --tandem derived accepted is deferred, "
+    ),
+    (["eval", "a.plan", "--text", "a", "--tokens", "-3"], "--tokens is -3, accepted are 1 and more"),
+    (["eval", "a.plan", "--text", "a", "--unverified", "-1"], "--unverified is -1, accepted are 1...15"),
+    (["bench", "a.plan", "-d", "-1"], "-d is -1, accepted are 0 and more"),
+    (["bench", "a.plan", "-n", "\(Int.max)"], "-n is \(Int.max), accepted are 1073741824 and less"),
+    (
+      ["run", "a.plan", "--prompt", "a", "--threads", "-2"],
+      "the number of threads is -2, accepted are 1...1024"
+    ),
+    (
+      ["bench", "a.plan", "--acceptance", "0.5"],
+      "--acceptance and --lengths are of drafts, and need --draft-plan"
+    ),
+    (
+      ["bench", "a.plan", "--lengths", "3"], "--acceptance and --lengths are of drafts, and need --draft-plan"
+    ),
+    (
+      ["bench", "a.plan", "--draft-plan", "b.plan", "-d", "16"],
+      "-d is not for --draft-plan, accepted with it are -n, -r, --acceptance, --lengths, --threads and --json"
+    ),
+    (["bench", "a.plan", "--draft-plan", "b.plan", "-p", "16"], "-p is not for --draft-plan, "),
+    (["bench", "a.plan", "--draft-plan", "b.plan", "--blocks", "2"], "--blocks is not for --draft-plan, "),
+    (
+      ["bench", "a.plan", "--draft-plan", "b.plan", "--head", "hire"], "--head hire is not for --draft-plan, "
+    ),
+    (["bench", "a.plan", "--draft-plan", "b.plan", "--exact", "none"], "--exact is not for --draft-plan, "),
+    (
+      ["bench", "a.plan", "--draft-plan", "b.plan", "-n", "16,32"],
+      "-n is 16,32, accepted with --draft-plan is one count, 2 or more"
+    ),
+    (
+      ["bench", "a.plan", "--draft-plan", "b.plan", "-n", "1"],
+      "-n is 1, accepted with --draft-plan is one count, 2 or more"
+    ),
+    (
+      ["bench", "a.plan", "--draft-plan", "b.plan", "--lengths", "0"], "--lengths is 0, accepted are 1...15"
+    ),
     (["bench", "a.plan", "-r", "0"], "-r is 0, accepted are 1 and more"),
     (["bench", "a.plan", "--blocks", "4,17"], "--blocks is 17, accepted are 0...16"),
     (

@@ -6,6 +6,8 @@ enum SmallModel {
     .deletingLastPathComponent().deletingLastPathComponent().appending(path: "graphs/tandem-8m").path
 
   static let onnx = folder + "/model.onnx"
+  /// What drafts for it, reading its hidden states.
+  static let small = folder + "/small.onnx"
   static let tokenizer = folder + "/tokenizer.json"
 
   /// A plan with a context of 64 tokens.
@@ -21,6 +23,12 @@ enum SmallModel {
     let link = Scratch.path("linked.onnx")
     try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: onnx)
     return try converted("bare.plan", from: link)
+  }
+
+  /// Options for a HiRE head that is calibrated with some of a text and asked for little, so that it takes seconds.
+  static func hireHead(_ text: URL) throws -> [String] {
+    let part = Scratch.file("calibration.txt", try Data(contentsOf: text).prefix(6_000))
+    return ["--recall", "0.9", "--head-k", "4", "--calibration", part]
   }
 
   private static func converted(

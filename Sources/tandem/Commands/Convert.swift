@@ -72,7 +72,9 @@ struct Convert: ParsableCommand {
     completion: .file(extensions: ["json"]))
   var tokenizer: String?
 
-  @Option(help: ArgumentHelp("Tokens that caches can hold; by default what the model says.", valueName: "n"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Tokens that caches can hold; by default what the model says.", valueName: "n"))
   var maxContext: Int?
 
   @Option(
@@ -90,14 +92,17 @@ struct Convert: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "hire adds a head that computes the logits of candidates only, found by a predictor.", valueName: "head"
-    ))
-  var head = ConversionOptions.Head.dense
+      "hire adds a head that computes the logits of candidates only, found by a predictor; by default dense, with"
+        + " --tandem derived hire.", valueName: "head"))
+  var head: ConversionOptions.Head?
 
-  @Option(help: ArgumentHelp("Likeliest tokens that a HiRE head must find.", valueName: "k"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Likeliest tokens that a HiRE head must find.", valueName: "k"))
   var headK = 64
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("The share of them that it must find, on hidden states held out.", valueName: "share"))
   var recall = 0.999
 
@@ -107,8 +112,9 @@ struct Convert: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "What holds of text by a HiRE head: deferred and certified make it what all logits give; both may keep"
-        + " a smaller copy of the head in the plan for that.", valueName: "class"))
-  var exact = ConversionOptions.Exactness.none
+        + " a smaller copy of the head in the plan for that; by default none, with --tandem derived deferred.",
+      valueName: "class"))
+  var exact: ConversionOptions.Exactness?
 
   @Option(
     name: .customLong("ffn"),
@@ -118,14 +124,14 @@ struct Convert: ParsableCommand {
   var feedForward = ConversionOptions.FeedForward.dense
 
   @Option(
-    name: .customLong("ffn-recall"),
+    name: .customLong("ffn-recall"), parsing: .unconditional,
     help: ArgumentHelp(
       "The share of active groups or neurons that a predictor must find; with 1 ReLU is not predicted.",
       valueName: "share"))
   var feedForwardRecall = 0.99
 
   @Option(
-    name: .customLong("ffn-keep"),
+    name: .customLong("ffn-keep"), parsing: .unconditional,
     help: ArgumentHelp(
       "Neurons that blocks keep which were not trained with groups; without it these stay dense.",
       valueName: "share"))
@@ -167,6 +173,7 @@ struct Convert: ParsableCommand {
   var passes: String?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "Rules change nothing after this patch; --stats shows the numbers of each pass.", valueName: "n"))
   var stopAfterPatch: Int?
@@ -244,21 +251,16 @@ struct Convert: ParsableCommand {
     options.maxContext = maxContext
     options.weights = weights
     options.kvCache = kvCache
-    options.head = head
+    options.derivesDrafter = tandem == "derived"
+    options.tandem = options.derivesDrafter ? nil : tandem
+    options.head = head ?? (options.derivesDrafter ? .hire : .dense)
     options.headK = headK
     options.recall = recall
     options.comparesPredictors = comparePredictors
-    options.exact = exact
+    options.exact = exact ?? (options.derivesDrafter && options.head == .hire ? .deferred : .none)
     options.feedForward = feedForward
     options.feedForwardRecall = feedForwardRecall
     options.feedForwardKeep = feedForwardKeep
-    if tandem == "derived" {
-      options.derivesDrafter = true
-      options.head = .hire
-      if exact == .none { options.exact = .deferred }
-    } else {
-      options.tandem = tandem
-    }
     options.feedForwardBudget = feedForwardBudget?.nats
     options.calibration = calibration == "self" ? nil : calibration
     options.allow = allow

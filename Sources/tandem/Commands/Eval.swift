@@ -47,10 +47,13 @@ struct Eval: ParsableCommand {
     completion: .file(extensions: ["plan"]))
   var against: String?
 
-  @Option(help: ArgumentHelp("Tokens of the text to score; by default all.", valueName: "count"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Tokens of the text to score; by default all.", valueName: "count"))
   var tokens: Int?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("Tokens per window; by default 1023, or what the context holds.", valueName: "count"))
   var window: Int?
 
@@ -58,6 +61,7 @@ struct Eval: ParsableCommand {
   var head = HeadMode.Kind.dense
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       """
       With --head hire and --against: how many of the likeliest tokens to look for among candidates; by default \
@@ -66,10 +70,12 @@ struct Eval: ParsableCommand {
   var headK: Int?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("Tokens of a run; by default 64, or what sparse blocks take.", valueName: "count"))
   var rows: Int?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "Score drafts of so many tokens by the small model of the plan, and the large one's token behind each.",
       valueName: "count"))

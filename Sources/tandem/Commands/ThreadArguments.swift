@@ -3,7 +3,9 @@ import Kernels
 
 /// The option that says how many threads compute.
 struct ThreadArguments: ParsableArguments {
-  @Option(help: ArgumentHelp("Threads to compute with; by default one per core.", valueName: "n"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Threads to compute with; by default one per core.", valueName: "n"))
   var threads: Int?
 
   func validate() throws {
