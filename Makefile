@@ -150,8 +150,10 @@ bench-tandem-1b: setup build venv
 bench-hire-1b: ## HiRE's four speeds beside the paper's: a model of its shape with random weights, 12 GB in .cache. ROUNDS=8
 bench-hire-1b: setup build venv
 	@[ -f $(CACHE)/hire-1b/model.onnx ] || $(PYTHON) graphs/hire-1b/export.py $(CACHE)/hire-1b
+	[ -f $(CACHE)/texts/prose.txt ] || python3 Benchmarks/texts.py $(CACHE)/texts
 	$(PYTHON) Benchmarks/hire_1b.py $(CACHE)/hire-1b/model.onnx $(CACHE)/hire-1b --tandem $(TANDEM) \
-	  --tokenizer $(SMALL)/tokenizer.json --text README.md --rounds $(or $(ROUNDS),8)
+	  --tokenizer $(SMALL)/tokenizer.json --calibration $(CACHE)/texts/prose.calibration.txt \
+	  --text $(CACHE)/texts/prose.txt --rounds $(or $(ROUNDS),8)
 
 proto: ## After a change to a .proto file: the C code in CONNX and CPlan (needs protobuf-c-compiler).
 	@command -v protoc-c > /dev/null || { echo "proto: no protoc-c; apt-get install protobuf-c-compiler" >&2; exit 1; }

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Measures a group-sparse model four ways - dense, HiRE softmax, HiRE FFN, both - in turns.
 
-    python hire_1b.py MODEL.onnx FOLDER --tokenizer tokenizer.json --rounds 5
+    python hire_1b.py MODEL.onnx FOLDER --tokenizer tokenizer.json --calibration OTHER.txt --text FILE.txt --rounds 5
 
 Prints the speeds beside the paper's and beside what bytes per token predict; then the cost of blocks of 1 to 8 tokens with the
-neurons that their tokens use together.
+neurons that their tokens use together, in layers that keep groups and in the others. Plans are converted anew when the model or
+the tool is newer.
 """
 
 import argparse
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -43,9 +45,11 @@ class Tandem:
 
 def compile_all(tandem, options):
     plans = {name: options.folder / f"{name}.plan" for name in PLANS}
+    sources = [Path(options.tandem), options.model, options.tokenizer, options.calibration]
+    changed = max(source.stat().st_mtime for source in sources)
     for name, arguments in PLANS.items():
-        if not plans[name].exists():
-            arguments = [*arguments, "--tokenizer", options.tokenizer, "--calibration", options.text]
+        if not plans[name].exists() or plans[name].stat().st_mtime < changed:
+            arguments = [*arguments, "--tokenizer", options.tokenizer, "--calibration", options.calibration]
             print(tandem.run("convert", options.model, "-o", plans[name], *arguments), flush=True)
     return plans
 
@@ -72,19 +76,32 @@ def speed_table(speeds, size):
         )
 
 
+def has_groups(block):
+    """Whether a block is one of those that keep the best groups: the 1st, 3rd, ... of `graphs/hire-1b/export.py`."""
+    return int(re.search(r"layers\.(\d+)", block["location"])[1]) % 2 == 0
+
+
+def union(blocks, count):
+    """The mean share of neurons that `count` tokens use together."""
+    shares = [block["density"]["union"][str(count)] for block in blocks]
+    return f"{statistics.mean(shares) * 100:.1f} %" if shares else "-"
+
+
 def block_table(tandem, plans, text, rounds):
     """Blocks of the dense plan and of the sparse one, and the union of neurons that tokens of the text use."""
     sizes = ",".join(map(str, BLOCKS))
     arguments = ["--head", "dense", "-p", 0, "-n", 0, "--blocks", sizes, "-r", rounds]
     dense, sparse = (tandem.json("bench", plans[name], *arguments)["block_cost"] for name in PLANS)
-    print("\n| tokens | dense, ms | sparse, ms | over one token, dense | sparse | union of neurons |\n|---|---|---|---|---|---|")
+    print("\n| tokens | dense, ms | sparse, ms | over one token, dense | sparse | union of neurons, group-sparse layers | others |")
+    print("|---|---|---|---|---|---|---|")
     for index, count in enumerate(BLOCKS):
         arguments = ["--text", text, "--tokens", 64 * count, "--rows", count]
         blocks = tandem.json("eval", plans["both"], *arguments)["blocks"]
-        union = statistics.mean(block["density"]["union"][str(count)] for block in blocks)
+        grouped = [block for block in blocks if has_groups(block)]
+        others = [block for block in blocks if not has_groups(block)]
         times = " | ".join(f"{cost[index]['ms']['median']:.1f}" for cost in (dense, sparse))
         ratios = " | ".join(f"{cost[index]['ratio']:.2f}" for cost in (dense, sparse))
-        print(f"| {count} | {times} | {ratios} | {union * 100:.1f} % |", flush=True)
+        print(f"| {count} | {times} | {ratios} | {union(grouped, count)} | {union(others, count)} |", flush=True)
 
 
 def main():
@@ -92,7 +109,8 @@ def main():
     parser.add_argument("model", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--tokenizer", type=Path, required=True, help="of any model: the text is only tokens")
-    parser.add_argument("--text", type=Path, required=True, help="to calibrate with, and to count neurons on")
+    parser.add_argument("--calibration", type=Path, required=True, help="a text to calibrate with")
+    parser.add_argument("--text", type=Path, required=True, help="another, to count neurons on")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tandem", default=".build/release/tandem")
     options = parser.parse_args()
