@@ -114,6 +114,34 @@ import Testing
         + " decoders with caches kept in place")
   }
 
+  /// A plan whose logits are as many as the largest token says.
+  @Test func unknownVocabularies() throws {
+    let stage = Scratch.file(
+      "open.ir",
+      Data(
+        """
+        const @zero: i64[] = 0
+        const @one: i64[] = 1
+        const @axis: i64[1] = [2]
+        func @main(%input_ids: i64[1, S]) -> (logits: f32[1, S, N]) {
+          %m = reduce_max(%input_ids) {keepdims = 0} : i64[]
+          %r = range(@zero, %m, @one) : i64[N]
+          %f = cast(%r) {to = f32} : f32[N]
+          %x = cast(%input_ids) {to = f32} : f32[1, S]
+          %u = unsqueeze(%x, @axis) : f32[1, S, 1]
+          %y = mul(%u, %f) : f32[1, S, N]
+          return logits = %y
+        }
+
+        """.utf8))
+    let (plan, open) = (try SmallModel.plan.get(), Scratch.path("open.plan"))
+    #expect(try Program.run(["convert", stage, "-o", open]).status == 0)
+    try expect(
+      ["bench", plan, "--draft-plan", open, "-n", "4"], status: 5,
+      "'\(open)' does not say how many tokens its vocabulary has; accepted are plans whose logits have a last"
+        + " dimension of known size")
+  }
+
   @Test func tensors() throws {
     let plan = try SmallModel.plan.get()
     let ids = Scratch.integers([0, 1, 2], "(1, 3)")

@@ -115,6 +115,14 @@ import Testing
     ),
     (["eval", "a.plan", "--text", "a", "--tokens", "-3"], "--tokens is -3, accepted are 1 and more"),
     (["eval", "a.plan", "--text", "a", "--unverified", "-1"], "--unverified is -1, accepted are 1...15"),
+    (
+      ["run", "a.plan", "--prompt", "a", "--block", "-3"],
+      "The value '-3' is invalid for '--block <n|auto>'"
+    ),
+    (
+      ["convert", "a.onnx", "-o", "a.plan", "--recall", "-1"],
+      "--recall is -1.0, accepted is more than 0 and at most 1"
+    ),
     (["bench", "a.plan", "-d", "-1"], "-d is -1, accepted are 0 and more"),
     (["bench", "a.plan", "-n", "\(Int.max)"], "-n is \(Int.max), accepted are 1073741824 and less"),
     (

@@ -35,7 +35,8 @@ extension AllocationTests {
   func draftsOfCandidatesAllocateNothing(isBounded: Bool, threads: Int) throws {
     let model = try #require(Zoo.runnable.first { $0.testDescription == "llama/genai32" }).path
     let head = NoisyHead(isBounded: isBounded, capacity: 400, isPredicted: true)
-    let bench = try DraftBench(try CompiledPlan(model, head).file, .ngram, threads: threads)
+    // As many positions as the model's own table has: a longer context takes general steps, which allocate.
+    let bench = try DraftBench(try CompiledPlan(model, head, context: 256).file, .ngram, threads: threads)
     let mode = try HeadMode(bench.decoder.executor.plan)
     let drafted = try count(bench, rounds: 12, limit: 8) { options, logits throws(GenerationError) in
       try HeadTokenSource(
@@ -50,10 +51,10 @@ extension AllocationTests {
     let pool: ThreadPool
     let decoder: Generation.Decoder
     let drafting: Drafting
-    let context = 512
+    let context: Int
 
     init(_ plan: PlanFile, _ kind: Drafting.Kind, threads: Int) throws {
-      pool = ThreadPool(threadCount: threads)
+      (pool, context) = (ThreadPool(threadCount: threads), min(512, try plan.contextLength()))
       decoder = try Generation.Decoder(plan, pool: pool)
       drafting = try #require(try Drafting.make(kind, for: decoder, pool: pool))
     }

@@ -28,6 +28,7 @@ struct DraftArguments: ParsableArguments {
   var draft: Drafting.Kind?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "Tokens to draft at a time, 1 to \(BlockLength.largest), or as many as pay (auto).", valueName: "n|auto"
     ))
