@@ -79,7 +79,7 @@ let package = Package(
         "GraphIR",
         "Tensors", .product(name: "Crypto", package: "swift-crypto"),
       ]),
-    module("Reports", ["Operators", "PlanFormat", "GraphIR", "Tensors"]),
+    module("Reports", ["Operators", "Kernels", "PlanFormat", "GraphIR", "Tensors"]),
     .executableTarget(
       name: "tandem",
       dependencies: [

@@ -1,3 +1,4 @@
+import Kernels
 import PlanFormat
 import Tensors
 
@@ -20,24 +21,20 @@ struct PlanTraffic {
   /// What a run over one token reads. A weight that several steps share counts once per step.
   var bytesPerToken: Int { function.steps.reduce(0) { $0 + bytes(of: $1) } }
 
-  /// Neurons that a feed-forward block computes for a token.
-  struct Neurons {
-    var candidates: Int, active: Int
-  }
-
   /// Weight bytes that a step reads in a run over one token.
   ///
-  /// - Parameter counted: what a block of chosen neurons was seen to compute; nil counts the most it may.
-  func bytes(of step: Function.Step, _ counted: Neurons? = nil) -> Int {
+  /// - Parameter occupancy: neurons that blocks compute where a choice of them is made at run time.
+  func bytes(of step: Function.Step, _ occupancy: HireNeuronSettings.Occupancy = .expected) -> Int {
+    let neurons = step.kernel == "hire_feed_forward" ? NeuronTraffic(step, function, occupancy) : nil
     var sum = 0
     for (position, operand) in step.operands.enumerated() where operand >= 0 {
       guard case .weight(let index) = function.values[Int(operand)].place else { continue }
       let weight = program.weights[index]
-      if step.kernel == "hire_feed_forward", position == 2 {
-        sum += Self.columnBytes(of: step, weight.byteCount, active: counted?.active)
+      if let neurons, position == 2 {
+        sum += neurons.columnBytes(of: weight.byteCount)
         continue
       }
-      guard let count = pickedRows(of: step, position, counted?.candidates) else {
+      guard let count = neurons?.rows(position) ?? pickedRows(of: step, position) else {
         sum += weight.byteCount
         continue
       }
@@ -48,9 +45,8 @@ struct PlanTraffic {
   }
 
   /// Rows of an operand that a kernel picks for a token; nil when it reads all.
-  private func pickedRows(of step: Function.Step, _ position: Int, _ candidates: Int?) -> Int? {
+  private func pickedRows(of step: Function.Step, _ position: Int) -> Int? {
     if Self.lookups[step.kernel]?.contains(position) ?? false { return 1 }
-    if step.kernel == "hire_feed_forward" { return pickedNeurons(of: step, position, candidates) }
     // Rows that bounds leave: how many is not known.
     if step.kernel == "certify_rows", position == 2 { return 0 }
     guard step.kernel == "hire_lm_head", let shardRows = step.attributes.int("shard_rows"), shardRows > 0,
@@ -64,30 +60,39 @@ struct PlanTraffic {
     default: return nil
     }
   }
+}
 
-  /// Rows of up and gate that a block of chosen neurons reads: of candidates, all of what chooses exactly.
-  private func pickedNeurons(of step: Function.Step, _ position: Int, _ counted: Int?) -> Int? {
-    let candidates =
-      counted ?? step.attributes.int("candidate_groups", default: 1)
-      * step.attributes.int("group_size", default: 1)
-    func has(_ operand: Int) -> Bool { step.operands.count > operand && step.operands[operand] >= 0 }
+/// Rows and columns that a feed-forward block of chosen neurons reads for a token.
+private struct NeuronTraffic {
+  private let settings: HireNeuronSettings
+  private let counts: HireNeuronSettings.Counts
+
+  /// Nil for a step that no kernel would take.
+  init?(_ step: Function.Step, _ function: Function, _ occupancy: HireNeuronSettings.Occupancy) {
+    struct Invalid: Error {}
+    guard let settings = try? HireNeuronSettings(step.attributes, orThrow: { _ in Invalid() }),
+      let neurons = function.type(of: Int(step.operands[1])).shape.first?.constant
+    else { return nil }
+    self.settings = settings
+    counts = settings.counts(
+      neurons, isScanned: function.has(4, step), isGated: function.has(3, step),
+      isBounded: function.has(11, step), occupancy)
+  }
+
+  /// Rows of up, operand 1, and of gate, operand 3.
+  func rows(_ position: Int) -> Int? {
     switch position {
-    case 1: return has(3) || has(4) ? candidates : nil
-    case 3: return has(4) ? candidates : nil
-    default: return nil
+    case 1: counts.up
+    case 3: counts.gate
+    default: nil
     }
   }
 
-  /// Bytes of the columns of active neurons, by default at most, and of the parameters of their panels, at most.
-  private static func columnBytes(of step: Function.Step, _ all: Int, active: Int?) -> Int {
-    let outputs = step.attributes.int("outputs", default: 1)
-    guard let format = BlockFormat(rawValue: step.attributes.string("down_format", default: "")),
-      let columns = BlockColumns(format, rows: outputs)
-    else { return all }
-    let groups = step.attributes.int(
-      "active_groups", default: step.attributes.int("candidate_groups", default: 1))
-    let (size, panels) = (step.attributes.int("group_size", default: 1), all / columns.panelBytes)
-    return (active ?? min(groups * size, panels * BlockFormat.blockSize)) * columns.columnBytes
-      + min(groups, panels) * columns.parameterBytes(columns: BlockFormat.blockSize)
+  /// Columns of active neurons, with the parameters of the panels that may hold them.
+  func columnBytes(of all: Int) -> Int {
+    let (columns, panels) = (settings.columns, all / settings.columns.panelBytes)
+    return min(counts.active, panels * BlockFormat.blockSize) * columns.columnBytes
+      + min(panels, counts.active / settings.groupSize)
+      * columns.parameterBytes(columns: BlockFormat.blockSize)
   }
 }

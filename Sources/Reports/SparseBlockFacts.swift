@@ -1,3 +1,4 @@
+import Kernels
 public import PlanFormat
 import Tensors
 
@@ -40,11 +41,11 @@ public struct SparseBlockFacts: Sendable, Encodable {
       }
       let traffic = PlanTraffic(program, function)
       func neurons(_ share: Double) -> Int { Int((share * Double(counted.neurons)).rounded()) }
-      let read = PlanTraffic.Neurons(
+      let read = HireNeuronSettings.Occupancy.counted(
         candidates: neurons(counted.density.candidates), active: neurons(counted.density.active))
       return SparseBlockFacts(
         location: step.location, neurons: counted.neurons, density: counted.density,
-        bytes: traffic.bytes(of: step),
+        bytes: traffic.bytes(of: step, .most),
         readBytes: traffic.bytes(of: step, read), denseBytes: weights.reduce(0, +))
     }
   }

@@ -24,6 +24,8 @@ import Testing
     var candidates = 6
     var active = 4
     var length = 5
+    /// Nil without bounds.
+    var bound: BlockFormat?
 
     static let inner = 40, neurons = 96, outputs = 70, batch = 2
 
@@ -31,6 +33,7 @@ import Testing
       "\(activation) gated \(isGated) scan \(hasScan) projection \(hasProjection) bias \(hasBias) \(bits) bits"
         + " \(format) down \(downFormat) importance \(hasImportance) groups of \(groupSize): \(common) + \(candidates)"
         + " -> \(keepsCandidates ? candidates : active)\(scansGroups ? ", scanned as such" : "")"
+        + (bound.map { " bounded by \($0)" } ?? "")
     }
 
     var attributes: [String: AttributeValue] {
@@ -46,6 +49,7 @@ import Testing
         attributes["scan_bits"] = .int(bits)
       }
       if let cutoff { attributes["cutoff"] = .float(cutoff) }
+      attributes["bound_format"] = bound.map { .string($0.rawValue) }
       if format != .f32 {
         attributes["up_format"] = .string(format.rawValue)
         if isGated { attributes["gate_format"] = .string(format.rawValue) }
@@ -87,12 +91,19 @@ import Testing
         projection = Tensor(f32: entries, [Self.inner, Self.inner])
       }
       let scan = scan(of: predictor)
+      let first = try packed(isGated ? gate : up)
+      let bounds = bound.map {
+        RowBoundTensors(
+          WeightMatrix(format, first.base, rows: Self.neurons, columns: Self.inner), in: $0, metric: nil,
+          pool: ThreadPool(threadCount: 1))
+      }
       return [
         noise([Self.batch, length, Self.inner], seed: 1), try packed(up), columns,
-        isGated ? try packed(gate) : nil, hasScan ? scan : nil,
+        isGated ? first : nil, hasScan ? scan : nil,
         projection, hasBias ? noise([Self.neurons], seed: 5) : nil,
         hasBias ? noise([Self.outputs], seed: 6) : nil,
         hasBias && isGated ? noise([Self.neurons], seed: 7) : nil, importance(seed: 3), importance(seed: 5),
+        bounds?.weight, bounds?.error, bounds?.slack,
       ]
     }
 
@@ -122,32 +133,45 @@ import Testing
     }
   }
 
-  private static let cases: [Case] = [
-    Case(), Case(hasProjection: true), Case(hasBias: true, common: 2), Case(format: .f32, active: 6),
-    Case(format: .bf16), Case(activation: "relu", groupSize: 1, candidates: 30, active: 20),
-    Case(activation: "gelu", groupSize: 3, candidates: 9, active: 9),
-    Case(activation: "silu", isGated: true, hasBias: true),
-    Case(isGated: true, hasScan: false, hasBias: true),
-    Case(activation: "gelu_tanh", isGated: true, hasScan: false, groupSize: 1, candidates: 40, active: 40),
-    Case(isGated: true, hasScan: false, format: .f32), Case(bits: 4),
-    Case(downFormat: .q4b32), Case(downFormat: .q5b32, hasImportance: true), Case(downFormat: .q6b16),
-    Case(
-      activation: "gelu_tanh", isGated: true, hasScan: false, downFormat: .q6b16, hasImportance: true,
-      groupSize: 1,
-      candidates: 50, active: 30),
-    Case(activation: "relu", hasScan: false, groupSize: 1, candidates: 96, active: 96),
-    Case(activation: "relu", isGated: true, hasScan: false, groupSize: 1, candidates: 96, active: 96),
-    Case(
-      activation: "gelu_tanh", isGated: true, hasScan: false, cutoff: 0.8, groupSize: 1, candidates: 96,
-      active: 96),
-    Case(activation: "relu", scansGroups: true, hasBias: true, common: 3),
-    Case(
-      activation: "relu", isGated: true, scansGroups: true, keepsCandidates: true, hasProjection: true,
-      common: 1),
-    Case(
-      activation: "relu", scansGroups: true, keepsCandidates: true, bits: 4, groupSize: 1, common: 5,
-      candidates: 40),
-  ]
+  private static let cases: [Case] =
+    [
+      Case(), Case(hasProjection: true), Case(hasBias: true, common: 2), Case(format: .f32, active: 6),
+      Case(format: .bf16), Case(activation: "relu", groupSize: 1, candidates: 30, active: 20),
+      Case(activation: "gelu", groupSize: 3, candidates: 9, active: 9),
+      Case(activation: "silu", isGated: true, hasBias: true),
+      Case(isGated: true, hasScan: false, hasBias: true),
+      Case(activation: "gelu_tanh", isGated: true, hasScan: false, groupSize: 1, candidates: 40, active: 40),
+      Case(isGated: true, hasScan: false, format: .f32), Case(bits: 4),
+      Case(downFormat: .q4b32), Case(downFormat: .q5b32, hasImportance: true), Case(downFormat: .q6b16),
+      Case(
+        activation: "gelu_tanh", isGated: true, hasScan: false, downFormat: .q6b16, hasImportance: true,
+        groupSize: 1,
+        candidates: 50, active: 30),
+      Case(activation: "relu", hasScan: false, groupSize: 1, candidates: 96, active: 96),
+      Case(activation: "relu", isGated: true, hasScan: false, groupSize: 1, candidates: 96, active: 96),
+      Case(
+        activation: "gelu_tanh", isGated: true, hasScan: false, cutoff: 0.8, groupSize: 1, candidates: 96,
+        active: 96),
+      Case(activation: "relu", scansGroups: true, hasBias: true, common: 3),
+      Case(
+        activation: "relu", isGated: true, scansGroups: true, keepsCandidates: true, hasProjection: true,
+        common: 1),
+      Case(
+        activation: "relu", scansGroups: true, keepsCandidates: true, bits: 4, groupSize: 1, common: 5,
+        candidates: 40),
+    ] + bounded
+
+  /// All neurons that upper bounds do not prove to be 0.
+  private static let bounded: [Case] = [
+    (BlockFormat.f32, BlockFormat.q8b32), (.f32, .q4b32), (.bf16, .q8b32), (.q8b32, .q4b32), (.q8b32, .q6b16),
+  ].flatMap { format, bound in
+    [false, true].map { isGated in
+      Case(
+        activation: isGated ? "relu" : "relu_squared", isGated: isGated, hasScan: false,
+        keepsCandidates: true,
+        hasBias: bound != .q6b16, format: format, groupSize: 1, candidates: 96, bound: bound)
+    }
+  }
 
   private func close(_ a: Tensor, _ b: Tensor, _ tolerance: Double) -> Bool {
     a.type == b.type && zip(a.doubles, b.doubles).allSatisfy { abs($0 - $1) <= tolerance * max(1, abs($1)) }
@@ -222,6 +246,47 @@ import Testing
     #expect(abs(counts.active - positive) <= 8, "\(counts.active) of \(positive)")
     #expect(counts.candidates == counts.active)
     #expect(counts.unions.keys.sorted() == [10] && counts.unions[10]!.neurons > counts.active / 10)
+  }
+
+  /// Bounds change no bit, and leave less than all: the better the copies, the nearer to what is not 0.
+  @Test(arguments: bounded) func boundsChangeNothing(_ test: Case) throws {
+    let (operands, tally) = (try test.operands(), NeuronTally())
+    var plain = test
+    plain.bound = nil
+    let expected = try plain.run(Array(operands.prefix(11)))
+    #expect(try test.run(operands).bits == expected.bits)
+    _ = try KernelRun(
+      "hire_feed_forward", tensors: operands, Attributes(test.attributes), results: 1, threads: 2,
+      tally: tally)
+    let counts = try #require(tally.counts[0])
+    #expect(counts.found == counts.wanted && counts.wanted > 0)
+    #expect(counts.candidates >= counts.active && counts.candidates < counts.rows * Case.neurons)
+    if test.bound == .q8b32 { #expect(Double(counts.candidates) < 1.3 * Double(counts.active)) }
+  }
+
+  /// Copies that are no copies, with errors of 0, prove what is false: the bounds are what decides.
+  @Test func boundsDecide() throws {
+    let test = Self.bounded[0]
+    var operands = try test.operands()
+    let honest = try test.run(operands)
+    operands[11] = try WeightFormatTests.packed(
+      Tensor(f32: test.up.array(of: Float.self).map { -$0 }, test.up.shape), .q8b32)
+    for index in [12, 13] { operands[index] = Tensor(.f32, operands[index]!.shape) }
+    #expect(!close(try test.run(operands), honest, 1e-2))
+  }
+
+  /// What is no number, or infinite, passes every bound.
+  @Test func noNumbersPassBounds() throws {
+    let test = Self.bounded[0]
+    var operands = try test.operands()
+    var plain = test
+    plain.bound = nil
+    for value in [Float.nan, .infinity, -.infinity, 3e38] {
+      var x = operands[0]!.array(of: Float.self)
+      x[Case.inner + 3] = value
+      operands[0] = Tensor(f32: x, operands[0]!.shape)
+      #expect(try test.run(operands).bits == (try plain.run(Array(operands.prefix(11)))).bits, "\(value)")
+    }
   }
 
   /// Of gates that are cut off next to none is left, and nothing else is read.
@@ -360,6 +425,29 @@ import Testing
     }
     for text in try refusals(Case(scansGroups: true, hasImportance: true)).prefix(1) {
       #expect(text.contains("'gate_importance' is given with a scan of groups"))
+    }
+    var bounded = Self.bounded[0]
+    for (operand, wrong) in [
+      (11, Tensor(.u8, [95, 68])), (11, Tensor(.u8, [96, 67])), (12, Tensor(.f32, [95])),
+      (13, Tensor(.f32, [3])),
+    ] {
+      for text in try refusals(bounded, { $0[operand] = wrong }) {
+        #expect(text.contains("accepted"), "\(text)")
+      }
+    }
+    bounded.activation = "gelu"
+    for text in try refusals(bounded) {
+      #expect(text.contains("'bound_format' is given for a block with a choice of neurons or with 'gelu'"))
+    }
+    (bounded.activation, bounded.candidates) = ("relu", 50)
+    for text in try refusals(bounded) { #expect(text.contains("accepted is ReLU, all neurons candidates")) }
+    bounded = Self.bounded[0]
+    bounded.bound = .bf16
+    for text in try refusals(bounded, { _ in }) {
+      #expect(text.contains("'bound_format' is \"bf16\", accepted are formats of blocks"))
+    }
+    for text in try refusals(Case(), { $0[11] = Tensor(.u8, [96, 80]) }) {
+      #expect(text.contains("operand 11 is given without 'bound_format'"))
     }
     for text in try refusals(Case(groupSize: 0)) { #expect(text.contains("'group_size' is 0")) }
     for text in try refusals(Case(cutoff: 1)) { #expect(text.contains("'cutoff' is given without 'gate'")) }

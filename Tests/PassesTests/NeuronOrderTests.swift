@@ -118,18 +118,6 @@ struct PlantedNeurons {
     #expect(record.details.contains { $0.contains(reason) } == isOnGrid, "\(record.details)")
   }
 
-  /// Who asks for all active neurons gets them: nothing is predicted.
-  @Test func aRecallOfOneKeepsTheMeaning() throws {
-    var module = try Decoder.decoder([Decoder.Block(activation: "relu", active: 0, planted: Self.together)])
-    var options = HireFeedForward.Options()
-    options.recall = 1
-    let record = try Decoder.run(&module, HireFeedForward(options, states: Decoder.states(1), threadCount: 2))
-    #expect(record.misses.isEmpty, "\(record.misses)")
-    let node = try Self.sparse(module, "decode")
-    #expect(node.operands.count < 5 || node.operands[4] == nil)
-    #expect(Decoder.close(try Decoder.logits(module, "decode"), try Decoder.logits(module, "main"), 0.02))
-  }
-
   /// The method by itself: tokens, each with its active neurons, and the groups that come of them.
   @Test func groupsGrowByWhatIsMostAlike() throws {
     // 0, 3 and 6 are active together, so are 1, 4 and 7; 2 once, beside the first; 5 and 8 never.

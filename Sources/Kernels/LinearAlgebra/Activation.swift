@@ -15,6 +15,9 @@ public enum Activation: String, CaseIterable, Sendable {
     self = activation
   }
 
+  /// Whether it is 0 exactly for all that is below 0.
+  public var isZeroBelowZero: Bool { self == .relu || self == .reluSquared }
+
   /// Applies the function in place.
   public func apply(_ x: UnsafeMutablePointer<Float>, _ count: Int) {
     switch self {

@@ -19,6 +19,11 @@ import Tensors
 ///
 /// With `cutoff`, without a scan, gates are cut off before the activation (``GateCutoff``).
 ///
+/// With `bound_weight`, behind ReLU and where all neurons are candidates, gate (up without one) is computed of those
+/// neurons alone whose upper bound is not below 0: copies of its rows in the smaller `bound_format`, with `bound_error`
+/// [F] and `bound_slack` [2], give these bounds (`RowBound` of the kernels tells how). They change no bit.
+/// `expected_candidates` neurons of a token pass them, and `expected_active` are not 0, as far as calibration told.
+///
 /// The exact meaning is the definition that is decomposed into: the best active groups of all by exact scores; with a
 /// scan and without `active_groups`, all groups. With a scan or with `importance` the kernel may miss some.
 struct HireFeedForward: Operator {
@@ -26,12 +31,13 @@ struct HireFeedForward: Operator {
     "hire_feed_forward", "A feed-forward block of the groups of neurons that matter, found with a predictor.",
     operands: [
       "x", "up", "down", "gate?", "scan?", "projection?", "up_bias?", "down_bias?", "gate_bias?",
-      "gate_importance?", "importance?",
+      "gate_importance?", "importance?", "bound_weight?", "bound_error?", "bound_slack?",
     ],
     attributes: [
       "activation!": .string, "group_size!": .int, "candidate_groups!": .int, "active_groups": .int,
       "common_groups": .int, "cutoff": .float, "outputs!": .int, "scan_rank": .int, "scan_bits": .int,
       "scan_of": .string, "up_format": .string, "gate_format": .string, "down_format!": .string,
+      "bound_format": .string, "expected_candidates": .int, "expected_active": .int,
     ])
 
   func infer(_ call: InferenceCall) throws(OperatorError) -> [ValueFact] {
@@ -54,6 +60,7 @@ struct HireFeedForward: Operator {
       throw OperatorError("'gate_bias' is given without 'gate'")
     }
     try scan(call, settings, neurons)
+    try bounds(call, settings, neurons)
     try call.require(7, shape: [Dim(settings.outputs)])
     for operand in [9, 10] where call.has(operand) {
       try call.require(operand, .f32, [neurons], "an importance")
@@ -95,35 +102,55 @@ struct HireFeedForward: Operator {
     }
   }
 
-  /// Rows of candidates and of active groups count as far as they are chosen, for every row of x anew.
+  /// Checks the bounds.
+  private func bounds(_ call: InferenceCall, _ settings: HireNeuronSettings, _ neurons: Int)
+    throws(OperatorError)
+  {
+    guard call.attributes["bound_format"] != nil else {
+      if let operand = (11...13).first(where: call.has) {
+        throw OperatorError("operand \(operand) is given without 'bound_format'")
+      }
+      return
+    }
+    let format = try WeightRules.format(call.attributes, "bound_format")
+    try settings.checkBounds(format, neurons: neurons, orThrow: { OperatorError($0) })
+    let x = try call.type(0)
+    let copies = try WeightRules.rows(call, 11, format: "bound_format", columns: x.shape[x.rank - 1])
+    if let copies = copies.constant, copies != neurons {
+      throw OperatorError("operand 11 has \(copies) rows, accepted are \(neurons)")
+    }
+    try call.require(12, .f32, [neurons], "'bound_error'")
+    try call.require(13, .f32, [2], "'bound_slack'")
+  }
+
+  /// Rows of candidates and of active groups count as far as they are chosen, or expected, for every row of x anew.
   func work(_ operands: [TensorType?], _ results: [TensorType?], _ attributes: Attributes) -> Work {
     guard let x = operands[0], let up = operands[1], let neurons = up.shape[0].constant,
       let settings = try? HireNeuronSettings(attributes, orThrow: { OperatorError($0) })
     else { return Work(flops: 0, moving: operands + results) }
     func operand(_ index: Int) -> TensorType? { index < operands.count ? operands[index] : nil }
-    func part(_ type: TensorType?, _ rows: Dim) -> TensorType? {
-      type.map { TensorType($0.element, [rows] + $0.shape.dropFirst()) }
-    }
     let queries = x.shape.dropLast().reduce(Dim(1), *)
-    let candidates = queries * (settings.candidateGroups * settings.groupSize)
-    let active = queries * (settings.activeGroups * settings.groupSize)
-    let (isScanned, isGated) = (operand(4) != nil, operand(3) != nil)
+    func part(_ type: TensorType?, _ rows: Int) -> TensorType? {
+      guard let type, rows < neurons else { return type }
+      return TensorType(type.element, [queries * rows] + type.shape.dropFirst())
+    }
+    let counts = settings.counts(
+      neurons, isScanned: operand(4) != nil, isGated: operand(3) != nil, isBounded: operand(11) != nil,
+      .expected)
     let inner = x.shape.last ?? 1
-    let gate = isScanned ? part(operand(3), candidates) : operand(3)
-    // Without a scan what decides is computed for all neurons.
-    let rows = isScanned || isGated ? candidates : queries * neurons
-    var products = rows * inner + active * settings.outputs
-    if isGated { products = products + (isScanned ? candidates : queries * neurons) * inner }
-    if isScanned {
+    var products = queries * (counts.up + counts.gate) * inner + queries * counts.active * settings.outputs
+    if operand(4) != nil {
       products =
         products + queries * (settings.scanRows(neurons) * (settings.panels?.rank ?? 0))
         + queries * (operand(5)?.elementCount ?? 0)
     }
+    if operand(11) != nil { products = products + queries * neurons * inner }
     return Work(
       flops: products * 2,
       moving: [
-        x, isScanned || isGated ? part(up, candidates) : up, gate, operand(4), operand(5),
-        TensorType(.u8, [active, Dim(settings.columns.columnBytes)]),
+        x, part(up, counts.up), part(operand(3), counts.gate), operand(4), operand(5), operand(11),
+        operand(12),
+        TensorType(.u8, [queries * counts.active, Dim(settings.columns.columnBytes)]),
         TensorType(.u8, [Dim(settings.columns.parameterBytes(columns: neurons))]),
       ] + results)
   }

@@ -46,8 +46,6 @@ struct HeadCertificate {
   let capacity: Int
   let attributes: Attributes
 
-  /// States of one run.
-  private static let block = 16
   /// States that formats are judged by.
   private static let judgedCount = 256
 
@@ -106,17 +104,8 @@ struct HeadCertificate {
     attributes["capacity"] = .int(capacity)
     self.attributes = attributes
     func counts(_ thresholds: [Float]) throws(KernelError) -> [Int] {
-      var counts: [Int] = []
-      try Self.run("certify_rows", attributes, states, pool, results: [false, false, true]) { x, rows in
-        [
-          x, Tensor(f32: Array(thresholds[rows]), [1, rows.count]), packed, tensors.weight, tensors.error,
-          tensors.slack, metric, bias,
-        ]
-      } use: {
-        (found: Tensor) throws(KernelError) in
-        counts += found.array(of: Int32.self).map { Int($0) }
-      }
-      return counts
+      try RowBoundTrial.counts(
+        attributes, packed, tensors, metric: metric, bias: bias, states, thresholds, pool)
     }
     let (topCounts, kCounts) = (try counts(thresholds.top), try counts(thresholds.k))
     let beside = tensors.error.byteCount + metric.byteCount
@@ -133,9 +122,7 @@ struct HeadCertificate {
   ///
   /// - Throws: ``Miss`` when there is nothing.
   static func sources(for format: BlockFormat) throws(Miss) -> [Source] {
-    let smaller = [BlockFormat.q4b32, .q5b32, .q6b16, .q8b32].filter {
-      $0.bitsPerWeight < format.bitsPerWeight
-    }
+    let smaller = RowBoundTrial.formats(smallerThan: format)
     guard !smaller.isEmpty else {
       throw Miss("no format is smaller than '\(format)', which bounds are to be read from")
     }
@@ -150,7 +137,7 @@ struct HeadCertificate {
     _ head: Attributes, _ packed: Tensor, _ bias: Tensor?, _ states: Tensor, _ k: Int, _ pool: ThreadPool
   ) throws(KernelError) -> (top: [Float], k: [Float]) {
     var (top, kth): ([Float], [Float]) = ([], [])
-    try run("lm_head", head, states, pool, results: [true]) { x, _ in
+    try RowBoundTrial.run("lm_head", head, states, pool, results: [true]) { x, _ in
       [x, packed, bias]
     } use: {
       (logits: Tensor) throws(KernelError) in
@@ -164,22 +151,6 @@ struct HeadCertificate {
       }
     }
     return (top, kth)
-  }
-
-  /// Runs a kernel over blocks of states, of which the last result is used.
-  private static func run(
-    _ name: String, _ attributes: Attributes, _ states: Tensor, _ pool: ThreadPool, results: [Bool],
-    _ operands: (_ x: Tensor, _ rows: Range<Int>) -> [Tensor?], use: (Tensor) throws(KernelError) -> Void
-  ) throws(KernelError) {
-    guard let entry = KernelTable.entries[name] else { throw .unsupported("there is no such kernel") }
-    let runner = KernelRunner(try entry.prepare(attributes), pool: pool)
-    let width = states.shape[1]
-    for first in Swift.stride(from: 0, to: states.shape[0], by: block) {
-      let rows = first..<min(first + block, states.shape[0])
-      let x = Tensor(
-        .f32, [1, rows.count, width], storage: states.storage, offset: states.offset + first * width * 4)
-      try use(try runner.run(operands(x, rows), results: results).last!!)
-    }
   }
 
   /// The metric of the states that predictors are fitted to.

@@ -38,13 +38,14 @@ struct NeuronBlock {
   }
 
   /// Whether neurons are exactly 0 often.
-  var hasZeros: Bool { cutoff != nil || [.relu, .reluSquared].contains(activation) }
+  var hasZeros: Bool { cutoff != nil || activation.isZeroBelowZero }
 
   var neurons: Int { up.shape[0] }
   var width: Int { up.shape[1] }
   var outputs: Int { down.shape[0] }
   /// What decides which neurons matter, f32 [F, K].
   var first: Tensor { gate ?? up }
+  var firstFormat: BlockFormat { gate == nil ? upFormat : gateFormat }
 
   /// Bytes of the rows that a candidate is computed from.
   var rowBytes: Int { upFormat.rowBytes(width) + (gate == nil ? 0 : gateFormat.rowBytes(width)) }
@@ -110,8 +111,7 @@ struct NeuronBlock {
   /// Bytes that a token reads where exact gates, or exact products with up, choose: all rows of what chooses, rows of
   /// up for candidates, columns of down for active neurons.
   func exactBytes(candidates: Int, active: Int) -> Int {
-    let first = gate == nil ? upFormat : gateFormat
-    return neurons * first.rowBytes(width) + (gate == nil ? 0 : candidates * upFormat.rowBytes(width))
+    neurons * firstFormat.rowBytes(width) + (gate == nil ? 0 : candidates * upFormat.rowBytes(width))
       + downBytes(active)
   }
 

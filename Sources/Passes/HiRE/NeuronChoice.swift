@@ -17,6 +17,11 @@ struct NeuronChoice {
   var isCoactive = false
   /// Groups of the common path, which come first, and the least share of tokens that one is active for.
   var commonGroups = 0, commonShare = 1.0
+  /// The format of the copies that upper bounds are read from; nil where all rows of what decides are read.
+  var boundFormat: BlockFormat?
+  /// Neurons of a token that pass the bounds, and that are not 0, on states held out; nil where their number is the
+  /// choice's.
+  var expectedCandidates: Int?, expectedActive: Int?
   /// Bytes that a token reads.
   let bytes: Int
   /// The mean share of the groups to be active that are candidates, and half of its 95 % interval.

@@ -5,7 +5,7 @@ import Tensors
 /// A feed-forward block's form with chosen neurons: constants and attributes, and how it takes the dense one's place.
 struct NeuronRewrite {
   private let prefix: String
-  /// In the order of operands: down, scan, projection, and the importance of gates and of neurons.
+  /// In the order of operands: down, scan, projection, the importance of gates and of neurons, and bounds.
   let constants: [(name: String, tensor: Tensor?)]
   private let attributes: [String: AttributeValue]
 
@@ -18,21 +18,26 @@ struct NeuronRewrite {
   ) {
     let predictor = choice.scan.map { NeuronPredictor(choice, $0, of: block, basis: basis, pool: pool) }
     let importance = choice.isWeighed ? block.importance(states, pool) : nil
+    let bounds = choice.boundFormat.map {
+      NeuronBounds.tensors(block, HireMeasurement.packed(block.first, block.firstFormat, pool), $0, pool)
+    }
     self.init(
-      block, choice, index: index, down: block.downColumns(pool), predictor: predictor, importance: importance
-    )
+      block, choice, index: index, down: block.downColumns(pool), predictor: predictor,
+      importance: importance,
+      bounds: bounds)
   }
 
   /// With tensors that other choices of the block share.
   init(
     _ block: NeuronBlock, _ choice: NeuronChoice, index: Int, down: Tensor, predictor: NeuronPredictor? = nil,
-    importance: (gate: Tensor, neuron: Tensor)? = nil
+    importance: (gate: Tensor, neuron: Tensor)? = nil, bounds: RowBoundTensors? = nil
   ) {
     prefix = "hire.ffn.\(index)"
     let form = choice.scan.map { ".\($0.rank).\($0.bits)" } ?? ""
     constants = [
       ("down", down), ("scan\(form)", predictor?.scan), ("projection\(form)", predictor?.projection),
       ("gate_importance", importance?.gate), ("importance", importance?.neuron),
+      ("bound", bounds?.weight), ("bound_error", bounds?.error), ("bound_slack", bounds?.slack),
     ]
     var attributes: [String: AttributeValue] = [
       "activation": .string(block.activation.rawValue), "group_size": .int(choice.groupSize),
@@ -46,6 +51,9 @@ struct NeuronRewrite {
       attributes["scan_bits"] = .int(scan.bits)
       if scan.isOfGroups { attributes["scan_of"] = .string("groups") }
     }
+    attributes["bound_format"] = choice.boundFormat.map { .string($0.rawValue) }
+    attributes["expected_candidates"] = choice.expectedCandidates.map { .int($0) }
+    attributes["expected_active"] = choice.expectedActive.map { .int($0) }
     if let cutoff = block.cutoff { attributes["cutoff"] = .float(cutoff.deviations) }
     if block.upFormat != .f32 { attributes["up_format"] = .string(block.upFormat.rawValue) }
     if block.gateFormat != .f32 { attributes["gate_format"] = .string(block.gateFormat.rawValue) }
@@ -73,10 +81,10 @@ struct NeuronRewrite {
       let name = "\(prefix).\(name)"
       return constants[name].map { builder.graph.addConstant(name, $0.type, content: nil) }
     }
-    var operands = [
-      operand(0), operand(1), added[0], operand(3), added[1], added[2], operand(4), operand(5), operand(6),
-      added[3], added[4],
-    ]
+    var operands =
+      [
+        operand(0), operand(1), added[0], operand(3), added[1], added[2], operand(4), operand(5), operand(6),
+      ] + added[3...]
     while case .some(nil) = operands.last { operands.removeLast() }
     do throws(OperatorError) {
       let result = try builder.add(

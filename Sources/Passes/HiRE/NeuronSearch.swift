@@ -23,14 +23,15 @@ struct NeuronSearch {
   /// Candidates at most, as a multiple of what rows need, and steps of one.
   private static let mostCandidates = 6, steps = 24
 
-  init(_ block: NeuronBlock, unitSize: Int, most: Int?, _ states: HiddenStates, pool: ThreadPool)
-    throws(Miss)
-  {
+  /// - Parameter predicts: whether predictors are looked for.
+  init(
+    _ block: NeuronBlock, unitSize: Int, most: Int?, predicts: Bool, _ states: HiddenStates, pool: ThreadPool
+  ) throws(Miss) {
     (self.block, self.unitSize, self.most, self.pool) = (block, unitSize, most, pool)
     judged = states.heldOut(Self.judgedCount)
     // Scores of gates that are cut off depend on all of them: nothing predicts them.
     basis =
-      block.cutoff == nil
+      predicts && block.cutoff == nil
       ? try HeadBasis(states: states.rows, rows: states.fittedCount, weights: block.first, pool: pool) : nil
     needed = NeuronActivity(block, judged, unitSize: unitSize, most: most, pool)
     fitted = NeuronActivity(block, states.fitted(Self.fittedCount), unitSize: unitSize, most: most, pool)
@@ -74,29 +75,50 @@ struct NeuronSearch {
 
   /// Reading all rows of what decides: neurons that are 0 are left out, and no others.
   ///
-  /// - Parameter grouping: of single neurons, or of those whose columns of down are to lie together.
-  func exact(_ grouping: NeuronGrouping) -> NeuronChoice {
-    let rows = Int(needed.mean.rounded(.up)) * (block.gate == nil ? 0 : block.upFormat.rowBytes(block.width))
-    let first = block.gate == nil ? block.upFormat : block.gateFormat
+  /// - Parameters:
+  ///   - grouping: of single neurons, or of those whose columns of down are to lie together.
+  ///   - bounds: rows that they leave are read, and what they are read from.
+  func exact(_ grouping: NeuronGrouping, _ bounds: NeuronBounds? = nil) -> NeuronChoice {
+    let active = Int(needed.mean.rounded(.up))
+    let deciding =
+      bounds.map { $0.bytes + $0.rowBytes } ?? block.neurons * block.firstFormat.rowBytes(block.width)
+    let rows = block.gate == nil ? 0 : active * block.upFormat.rowBytes(block.width)
     var choice = NeuronChoice(
       groupSize: 1, candidateGroups: block.neurons, activeGroups: nil, scan: nil,
-      bytes: block.neurons * first.rowBytes(block.width) + rows + block.downBytes(needed, grouping),
-      recall: 1,
-      interval: 0)
+      bytes: deciding + rows + block.downBytes(needed, grouping), recall: 1, interval: 0)
     if grouping.kind == .coactive { (choice.isCoactive, choice.order) = (true, grouping.neurons()) }
+    (choice.boundFormat, choice.expectedCandidates) = (bounds?.format, bounds?.survivors)
+    choice.expectedActive = active
     return choice
+  }
+
+  /// Bounds of what decides.
+  func bounds() throws(Miss) -> [NeuronBounds] { try NeuronBounds.all(block, judged, pool) }
+
+  /// So many units, the best by exact scores of all.
+  func exactUnits(_ count: Int) -> NeuronChoice {
+    NeuronChoice(
+      groupSize: unitSize, candidateGroups: count, activeGroups: count, scan: nil,
+      bytes: block.exactBytes(candidates: count * unitSize, active: count * unitSize), recall: 1, interval: 0)
   }
 
   /// Forms that find `recall` of the units that rows need, and how all of them compare.
   ///
   /// Common paths are tried with the form that reads least without one.
-  func findings(recall: Double, _ groupings: [NeuronGrouping]) -> Findings {
+  ///
+  /// - Parameter limit: bytes of a token; forms that would read as many with the fewest candidates are not tried.
+  func findings(recall: Double, _ groupings: [NeuronGrouping], below limit: Int = .max) -> Findings {
     var findings = Findings()
     if block.cutoff != nil { return findings }
     for (index, grouping) in groupings.enumerated() {
-      let layout = NeuronLayout(block, grouping, active: active(grouping))
+      let active = active(grouping)
+      let forms = self.forms.flatMap { self.forms($0, grouping) }.filter {
+        bytes($0, grouping, candidates: max(1, Int(Double(active) * recall))) < limit
+      }
+      if forms.isEmpty { continue }
+      let layout = NeuronLayout(block, grouping, active: active)
       var least: NeuronChoice?
-      for form in forms.flatMap({ forms($0, grouping) }) {
+      for form in forms {
         let found = Candidates(needed, sorted(form, layout), grouping)
         if index == 0 {
           let recalls = [1, 1.5, 2, 3].map { found.recall(of: Int(Double(layout.active) * $0)).mean }
@@ -229,18 +251,25 @@ struct NeuronSearch {
     _ form: NeuronScan, _ grouping: NeuronGrouping, _ common: CommonPath.Level, candidates: Int,
     _ recall: RunningMean
   ) -> NeuronChoice {
-    let size = grouping.groupSize
-    let scanned = grouping.groups - common.groups.count
-    let down = most.map { block.downBytes($0 * size, groupSize: size) } ?? block.downBytes(needed, grouping)
     var choice = NeuronChoice(
-      groupSize: size, candidateGroups: candidates, activeGroups: most, scan: form,
-      bytes: form.bytes(rows: form.isOfGroups ? scanned : scanned * size, width: block.width)
-        + candidates * size * block.rowBytes + down,
+      groupSize: grouping.groupSize, candidateGroups: candidates, activeGroups: most, scan: form,
+      bytes: bytes(form, grouping, common: common.groups.count, candidates: candidates),
       recall: recall.mean, interval: 1.96 * recall.standardError)
     choice.isCoactive = grouping.kind == .coactive
     if choice.isCoactive || !common.groups.isEmpty { choice.order = grouping.neurons(first: common.groups) }
     (choice.commonGroups, choice.commonShare) = (common.groups.count, common.share)
+    if most == nil { choice.expectedActive = Int(needed.mean.rounded(.up)) }
     return choice
+  }
+
+  /// Bytes that a token reads.
+  private func bytes(
+    _ form: NeuronScan, _ grouping: NeuronGrouping, common: Int = 0, candidates: Int
+  ) -> Int {
+    let (size, scanned) = (grouping.groupSize, grouping.groups - common)
+    let down = most.map { block.downBytes($0 * size, groupSize: size) } ?? block.downBytes(needed, grouping)
+    return form.bytes(rows: form.isOfGroups ? scanned : scanned * size, width: block.width)
+      + candidates * size * block.rowBytes + down
   }
 }
 

@@ -91,7 +91,7 @@ struct CertifyRowsKernel: Kernel {
       let listed = count <= capacity ? count : 0
       most = max(most, listed)
       let start = row * capacity
-      if listed > 0 { sets.list(row, into: ids + start) }
+      if listed > 0 { sets.list(row, 0..<weights.rows, into: ids + start) }
       (ids + start + listed).update(repeating: -1, count: capacity - listed)
       (logits + start + listed).update(repeating: -.infinity, count: capacity - listed)
     }

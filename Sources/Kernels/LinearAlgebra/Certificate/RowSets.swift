@@ -28,16 +28,19 @@ struct RowSets {
     return count
   }
 
-  /// Writes the rows of a set, ascending.
-  func list(_ set: Int, into ids: UnsafeMutablePointer<Int32>) {
+  /// Writes the rows of a set that lie in a range, which begins with a word, ascending, and returns how many they are.
+  @discardableResult
+  func list(_ set: Int, _ range: Range<Int>, into ids: UnsafeMutablePointer<Int32>) -> Int {
     var count = 0
-    for index in 0..<wordCount {
-      var bits = words[set * wordCount + index]
+    let words = words + set * wordCount
+    for index in range.lowerBound / Self.wordRows..<(range.upperBound + Self.wordRows - 1) / Self.wordRows {
+      var bits = words[index]
       while bits != 0 {
         ids[count] = Int32(index * Self.wordRows + bits.trailingZeroBitCount)
         count += 1
         bits &= bits - 1
       }
     }
+    return count
   }
 }

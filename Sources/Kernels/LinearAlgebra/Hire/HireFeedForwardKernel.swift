@@ -9,11 +9,13 @@ import Tensors
 ///
 /// Operands: x `[..., K]`, up `[F, K]`, down, the columns of `[D, F]` (``BlockColumns``), gate `[F, K]`, scan
 /// (``ScanPanels``: a row per neuron, or per group, behind the common path), projection `[R, K]`, up_bias, down_bias,
-/// gate_bias, gate_importance `[F]`, importance `[F]`.
+/// gate_bias, gate_importance `[F]`, importance `[F]`, bound_weight `[F, bytes]` (copies of what decides in a smaller
+/// format), bound_error `[F]`, bound_slack `[2]`.
 ///
 /// 1. Every group behind the common path has a first score: the sum of |act(s_j)|, times `gate_importance`, where s is
 ///    the gate (the up product without one) as `scan` has it of z = projection x (of x itself without one); without a
-///    scan s is exact, with a row per group in it the score is the mean of s_j, with its sign.
+///    scan s is exact, with a row per group in it the score is the mean of s_j, with its sign. With bounds, behind
+///    ReLU, only those s are computed whose upper bound is not below 0 (``BoundedNeurons``).
 /// 2. Candidates: the common groups, and of the others those with the largest scores, the first of equals; of exact s
 ///    without those that are 0, since nothing comes of them. Their h is computed exactly.
 /// 3. Of the candidates those are active whose sum of |act|, or of `importance` |h|, is largest, the first of equals;
@@ -26,13 +28,17 @@ import Tensors
 struct HireFeedForwardKernel: Kernel {
   let settings: HireNeuronSettings
   let upFormat: BlockFormat, gateFormat: BlockFormat
+  /// That of the rows that upper bounds are read from; nil without bounds.
+  let boundFormat: BlockFormat?
 
   static let entry = KernelEntry("hire_feed_forward", widensNarrowFloats: true) {
     attributes throws(KernelError) in
     HireFeedForwardKernel(
       settings: try HireNeuronSettings(attributes, orThrow: KernelError.invalid),
       upFormat: try attributes.blockFormat("up_format", orThrow: KernelError.unsupported),
-      gateFormat: try attributes.blockFormat("gate_format", orThrow: KernelError.unsupported))
+      gateFormat: try attributes.blockFormat("gate_format", orThrow: KernelError.unsupported),
+      boundFormat: attributes["bound_format"] == nil
+        ? nil : try attributes.blockFormat("bound_format", orThrow: KernelError.unsupported))
   }
 
   func run(_ call: KernelCall) throws(KernelError) {
@@ -45,7 +51,7 @@ struct HireFeedForwardKernel: Kernel {
     for first in stride(from: 0, to: rows, by: LinearProduct.blockRows) {
       let activations = Activations(
         x.pointer() + first * inner, rows: min(LinearProduct.blockRows, rows - first), inner: inner,
-        for: upFormat, or: block.gate?.weights.format, resources: call.resources)
+        for: boundFormat ?? upFormat, or: block.gate?.weights.format ?? upFormat, resources: call.resources)
       let choice = HireNeurons(settings, block, activations, call.resources)
       choice.addColumns(into: y + first * settings.outputs, call.resources)
       call.resources.tally?.count(choice, settings, block, activations, call.resources)
@@ -83,12 +89,29 @@ struct HireFeedForwardKernel: Kernel {
     let (upBias, gateBias) = (
       try call.optionalRow(6, count: neurons), try call.optionalRow(8, count: neurons)
     )
+    let (upRows, gateRows) = (ListedRows(up, bias: upBias), gate.map { ListedRows($0, bias: gateBias) })
     return HireBlock(
-      groups: groups, up: ListedRows(up, bias: upBias), down: down,
-      downBias: try call.optionalRow(7, count: settings.outputs),
-      gate: gate.map { ListedRows($0, bias: gateBias) }, scan: scan?.base, projection: projection,
+      groups: groups, up: upRows, down: down, downBias: try call.optionalRow(7, count: settings.outputs),
+      gate: gateRows, scan: scan?.base, projection: projection, bound: try bound(call, gateRows ?? upRows),
       gateImportance: try call.optionalRow(9, count: neurons),
       importance: try call.optionalRow(10, count: neurons))
+  }
+
+  /// Bounds of what decides.
+  private func bound(_ call: KernelCall, _ first: ListedRows) throws(KernelError) -> RowBound? {
+    guard let boundFormat else {
+      guard !call.has(11) else { throw .invalid("operand 11 is given without 'bound_format'") }
+      return nil
+    }
+    try settings.checkBounds(boundFormat, neurons: first.weights.rows, orThrow: KernelError.invalid)
+    let copies = try call.weights(11, boundFormat, columns: first.weights.columns)
+    guard copies.rows == first.weights.rows else {
+      throw .invalid("operand 11 has \(copies.rows) rows, accepted are \(first.weights.rows)")
+    }
+    return RowBound(
+      copies: copies, errors: try call.row(12, count: copies.rows), slack: try call.row(13, count: 2),
+      metric: nil, bias: first.bias, softcap: 0,
+      isExactForQuantized: first.weights.format.quantizesActivations)
   }
 }
 
@@ -102,6 +125,8 @@ struct HireBlock {
   let gate: ListedRows?
   let scan: UnsafeRawPointer?
   let projection: TensorView?
+  /// Of what decides.
+  let bound: RowBound?
   /// Factors of first scores, and of exact ones.
   let gateImportance: UnsafePointer<Float>?, importance: UnsafePointer<Float>?
 

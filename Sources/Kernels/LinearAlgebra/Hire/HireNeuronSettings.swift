@@ -19,6 +19,8 @@ public struct HireNeuronSettings: Sendable {
   public let panels: ScanPanels?
   /// Whether the predictor has a row for each group, the mean of its neurons' rows, not one for each neuron.
   public let scansGroups: Bool
+  /// Neurons of a token that pass bounds, and whose h is not 0, as far as calibration told.
+  private let expectedCandidates: Int?, expectedActive: Int?
   /// Numbers of a row of the result.
   public let outputs: Int
   /// How the columns of down are stored.
@@ -41,6 +43,8 @@ public struct HireNeuronSettings: Sendable {
     commonGroups = try number("common_groups", 0...candidateGroups, default: 0)
     activeGroups = try number("active_groups", 1...candidateGroups, default: candidateGroups)
     keepsCandidates = attributes["active_groups"] == nil
+    expectedCandidates = attributes.int("expected_candidates")
+    expectedActive = attributes.int("expected_active")
     let scanned = attributes.string("scan_of", default: "neurons")
     guard ["neurons", "groups"].contains(scanned) else {
       throw error("'scan_of' is \"\(scanned)\", accepted are \"neurons\" and \"groups\"")
@@ -68,6 +72,60 @@ public struct HireNeuronSettings: Sendable {
       throw error("\(candidateGroups) groups of \(groupSize) do not fit \(neurons) neurons")
     }
     return neurons / groupSize
+  }
+
+  /// Rows of up and of gate that a token has computed exactly, and columns of down that it adds up.
+  public struct Counts: Sendable {
+    public let up: Int, gate: Int, active: Int
+  }
+
+  /// How many neurons of a token count.
+  public enum Occupancy: Sendable {
+    /// As many as there may be.
+    case most
+    /// As many as calibration told, where it did.
+    case expected
+    /// As many as were counted (``NeuronTally``).
+    case counted(candidates: Int, active: Int)
+  }
+
+  /// What a token computes of so many neurons.
+  ///
+  /// - Parameter isBounded: whether bounds tell what need not be computed.
+  public func counts(
+    _ neurons: Int, isScanned: Bool, isGated: Bool, isBounded: Bool, _ occupancy: Occupancy
+  ) -> Counts {
+    let chosen = min(neurons, candidateGroups * groupSize)
+    var (active, bounded, weighed) = (min(neurons, activeGroups * groupSize), neurons, chosen)
+    switch occupancy {
+    case .most: break
+    case .expected:
+      active = min(active, expectedActive ?? active)
+      bounded = expectedCandidates ?? bounded
+      weighed = min(chosen, expectedActive ?? chosen)
+    case .counted(let candidates, let counted):
+      (active, bounded, weighed) = (counted, candidates, isBounded ? counted : candidates)
+    }
+    let deciding = isBounded ? bounded : isScanned ? chosen : neurons
+    // Gates that are known to be 0 need no products with up.
+    return Counts(
+      up: isGated ? (isScanned ? chosen : weighed) : deciding, gate: isGated ? deciding : 0, active: active)
+  }
+
+  /// Checks that neurons may be left out whose upper bounds are below 0: ReLU makes them 0, and all others count.
+  public func checkBounds<Failure: Error>(
+    _ format: BlockFormat, neurons: Int, orThrow error: (_ message: String) -> Failure
+  ) throws(Failure) {
+    guard format.quantizesActivations else {
+      throw error("'bound_format' is \"\(format)\", accepted are formats of blocks")
+    }
+    guard activation.isZeroBelowZero, panels == nil, cutoff == nil, keepsCandidates,
+      candidateGroups * groupSize == neurons
+    else {
+      throw error(
+        "'bound_format' is given for a block with a choice of neurons or with '\(activation.rawValue)', accepted is ReLU,"
+          + " all neurons candidates")
+    }
   }
 
   /// Rows of the predictor of so many neurons: those of the common path have none.

@@ -13,10 +13,15 @@ struct HireNeurons {
   private let weights: UnsafeMutablePointer<Float>
   private let stride: Int
   private let lists: GroupLists
+  /// Neurons of each row that bounds left; nil without bounds.
+  private let bounded: UnsafePointer<Int>?
 
   init(_ settings: HireNeuronSettings, _ block: HireBlock, _ x: Activations, _ resources: Resources) {
     (self.settings, self.block, rows) = (settings, block, x.rows)
-    let deciding = block.scan == nil ? Self.deciding(settings, block, x, resources) : nil
+    let left = block.bound.map { BoundedNeurons(block.first, $0, settings.activation, x, resources) }
+    bounded = left.map { UnsafePointer($0.counts) }
+    let deciding =
+      left?.values ?? (block.scan == nil ? Self.deciding(settings, block, x, resources) : nil)
     let scores =
       deciding.map { Self.sums(settings, block, $0, rows: x.rows, resources) }
       ?? Self.scan(settings, block, x, resources)
@@ -292,8 +297,8 @@ struct HireNeurons {
 
   // MARK: Counts
 
-  /// Neurons that a row had as candidates.
-  func candidateCount(_ row: Int) -> Int { lists.candidateCount(row) * settings.groupSize }
+  /// Neurons that a row had as candidates: with bounds, those that they left.
+  func candidateCount(_ row: Int) -> Int { bounded?[row] ?? lists.candidateCount(row) * settings.groupSize }
 
   /// Neurons whose columns were added up, for any of the rows.
   var unionCount: Int { count }
