@@ -20,7 +20,7 @@ import Testing
     return try #require(graph.order.map { graph[$0] }.first { $0.operation == "hire_feed_forward" })
   }
 
-  /// Few neurons are active, all others proved to be 0 by a copy of a quarter of the bytes.
+  /// Few neurons are active, all others proved to be 0 by a copy of a fifth of the bytes.
   @Test(arguments: [false, true]) func zerosAreProved(isGated: Bool) throws {
     let planted = PlantedNeurons(bias: -4.5)
     var module = try Decoder.decoder([
@@ -30,7 +30,7 @@ import Testing
     #expect(record.misses.isEmpty, "\(record.misses)")
     for name in ["decode", "block"] {
       let node = try Self.sparse(module, name)
-      #expect(node.attributes.string("bound_format", default: "") == "q8b32", "\(record.details)")
+      #expect(node.attributes.string("bound_format", default: "") == "q6b16", "\(record.details)")
       #expect(node.operands[4] == nil && node.operands.count == 14)
       let (left, active) = (
         try #require(node.attributes.int("expected_candidates")),

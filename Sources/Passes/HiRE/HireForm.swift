@@ -52,7 +52,7 @@ struct HeadCost {
   }
 
   /// Reading all rows.
-  var dense: Double { Double(vocabulary * rowBytes) * Self.streamed }
+  var dense: Double { reading(vocabulary * rowBytes) }
 
   func callAsFunction(_ form: HireForm) -> Double {
     let shards = Double((vocabulary + form.shardRows - 1) / form.shardRows)
@@ -65,7 +65,10 @@ struct HeadCost {
   }
 
   /// Reading so many bytes in order, by stages of their own.
-  func streaming(_ bytes: Int) -> Double { Self.fixed + Double(bytes) * Self.streamed }
+  func streaming(_ bytes: Int) -> Double { Self.fixed + reading(bytes) }
+
+  /// Reading so many bytes in order, in a stage that there is anyway.
+  func reading(_ bytes: Int) -> Double { Double(bytes) * Self.streamed }
 
   /// Computing so many rows of the head exactly.
   func picking(_ rows: Int) -> Double { Double(rows) * perRow }

@@ -49,7 +49,7 @@ struct NeuronBounds {
     (self.format, self.survivors) = (format, mean)
     bytes = Self.bytes(block, format)
     rowBytes = mean * block.firstFormat.rowBytes(width)
-    nanoseconds = cost.streaming(bytes) + cost.picking(mean)
+    nanoseconds = cost.reading(bytes) + cost.picking(mean)
     denseNanoseconds = cost.dense
   }
 
