@@ -53,10 +53,13 @@ import Testing
     #expect(text.output.contains("union 8"))
   }
 
-  /// The blocks of the small model as GELU has them, which nobody trained: what a budget leaves of them.
-  @Test func aBudgetIsSpentOnBlocks() throws {
-    let folder = Scratch.path("stages")
-    let stage = "fuse-feed-forward"
+  /// The small model with other blocks than it was trained with, as a stage of its conversion.
+  ///
+  /// - Parameters:
+  ///   - name: of the folder for it.
+  ///   - bias: added to all products with up.
+  private func smallModel(_ name: String, blocks: String, bias: Float? = nil) throws -> String {
+    let (folder, stage) = (Scratch.path(name), "fuse-feed-forward")
     let dumped = try Program.run([
       "convert", SmallModel.onnx, "--dump-stages", folder, "--stop-after", stage, "--max-context", "512",
     ])
@@ -67,8 +70,46 @@ import Testing
     let ir = try String(contentsOfFile: path, encoding: .utf8)
     let trained = #"{activation = "relu_squared", active_groups = 24, group_size = 8}"#
     #expect(ir.components(separatedBy: trained).count == 5)
-    try ir.replacingOccurrences(of: trained, with: #"{activation = "gelu"}"#)
-      .write(toFile: path, atomically: true, encoding: .utf8)
+    var changed = ir.replacingOccurrences(of: trained, with: blocks)
+    if let bias {
+      let numbers = Array(repeating: "\(bias)", count: 1536).joined(separator: ", ")
+      changed = changed.replacingOccurrences(of: ") \(blocks)", with: ", _, @bias) \(blocks)")
+      let first = try #require(changed.range(of: "\nconst @"))
+      changed.insert(contentsOf: "\nconst @bias: f32[1536] = [\(numbers)]", at: first.lowerBound)
+    }
+    try changed.write(toFile: path, atomically: true, encoding: .utf8)
+    return path
+  }
+
+  /// With ReLU in the place of its groups: what bounds leave is told, and the model stays what it is.
+  @Test func zerosAreProved() throws {
+    let model = try smallModel("relu", blocks: #"{activation = "relu_squared"}"#, bias: -2)
+    let options = ["--weights", "f32", "--allow", "rounding"]
+    let dense = try convert(model, "relu-dense.plan", options).path
+    let (plan, card) = try convert(
+      model, "relu.plan", options + ["--calibration", Self.text, "--ffn", "hire", "--ffn-recall", "1"])
+    let notes = try #require(card["notes"] as? [String])
+    #expect(
+      notes.contains { $0.hasPrefix("certified zeros: in 4 blocks bounds prove all but ") }, "\(notes)")
+    #expect(notes.contains { $0.hasPrefix("HiRE FFN: 4 blocks read ") && $0.hasSuffix(", and miss nothing") })
+    let report = try json(
+      try Program.run(["eval", plan, "--text", Self.text, "--tokens", "64", "--against", dense, "--json"])
+        .output)
+    for block in try #require(report["blocks"] as? [[String: Any]]) {
+      let density = try #require(block["density"] as? [String: Any])
+      let candidates = try #require(density["candidates"] as? Double)
+      let active = try #require(density["active"] as? Double)
+      #expect(density["recall"] as? Double == 1)
+      #expect(active > 0 && candidates > active && candidates < active + 0.15, "\(density)")
+    }
+    // Columns of down are kept in 8 bits.
+    let divergence = try #require((report["mean_kl"] as? [String: Any])?["mean"] as? Double)
+    #expect(divergence < 0.002)
+  }
+
+  /// The blocks of the small model as GELU has them, which nobody trained: what a budget leaves of them.
+  @Test func aBudgetIsSpentOnBlocks() throws {
+    let path = try smallModel("stages", blocks: #"{activation = "gelu"}"#)
     let options = ["--ffn", "hire", "--calibration", Self.text, "--ffn-budget"]
     let (plan, card) = try convert(path, "budget.plan", options + ["kl=0.05"])
     let notes = try #require(card["notes"] as? [String])
