@@ -83,7 +83,7 @@ import Testing
 
   /// With ReLU in the place of its groups: what bounds leave is told, and the model stays what it is.
   @Test func zerosAreProved() throws {
-    let model = try smallModel("relu", blocks: #"{activation = "relu_squared"}"#, bias: -2)
+    let model = try smallModel("relu", blocks: #"{activation = "relu_squared"}"#, bias: -3)
     let options = ["--weights", "f32", "--allow", "rounding"]
     let dense = try convert(model, "relu-dense.plan", options).path
     let (plan, card) = try convert(

@@ -34,11 +34,12 @@ import Testing
 
   @Test func coordinatesAreWhiteAndGiveTheHiddenStateBack() throws {
     let (states, weights) = Self.problem(states: 100, vocabulary: 300, width: 48, directions: 12)
-    let basis = try HeadBasis(states: states, rows: 100, weights: weights, pool: ThreadPool(threadCount: 2))
+    let pool = ThreadPool(threadCount: 2)
+    let basis = try HeadBasis(states: states, rows: 100, weights: weights, pool: pool)
     let h = states.array(of: Float.self)
     for rotated in [0, 16] {
       let (projection, mixing) = (
-        basis.projection(count: 48, rotated: rotated), basis.mixing(count: 48, rotated: rotated)
+        basis.projection(count: 48, rotated: rotated, pool), basis.mixing(count: 48, rotated: rotated, pool)
       )
       var variance = [Double](repeating: 0, count: 48)
       for row in 0..<100 {
@@ -64,7 +65,8 @@ import Testing
     let trial = PredictorTrial(rank: 32, coding: .rows(.q8b32))
     let found = ranks.ranks(trial)
     let (projection, mixing) = (
-      basis.projection(count: 32, rotated: trial.rotated), basis.mixing(count: 32, rotated: trial.rotated)
+      basis.projection(count: 32, rotated: trial.rotated, pool),
+      basis.mixing(count: 32, rotated: trial.rotated, pool)
     )
     for state in 0..<8 {
       let logits = (0..<1100).map { v in

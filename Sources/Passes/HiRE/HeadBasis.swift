@@ -101,43 +101,53 @@ struct HeadBasis {
   /// The first `count` rows of ``projection``, the first `rotated` of them mixed evenly.
   ///
   /// After a rotation all coordinates matter alike, so one scale per row of few bits serves all of them.
-  func projection(count: Int, rotated: Int) -> [Float] {
+  func projection(count: Int, rotated: Int, _ pool: ThreadPool) -> [Float] {
     var rows = Array(projection[..<(count * width)])
-    let rotation = Self.rotation(rotated)
-    for row in 0..<rotated {
-      for column in 0..<width {
-        var sum: Float = 0
-        for index in 0..<rotated {
-          sum += rotation[index * rotated + row] * projection[index * width + column]
-        }
-        rows[row * width + column] = sum
-      }
+    rows.withUnsafeMutableBufferPointer {
+      Self.multiply(Self.rotation(rotated), projection, into: $0, rows: rotated, columns: width, pool)
     }
     return rows
   }
 
   /// The first `count` columns of ``mixing``, [K, count], the first `rotated` of them mixed evenly.
-  func mixing(count: Int, rotated: Int) -> [Float] {
-    let rotation = Self.rotation(rotated)
+  func mixing(count: Int, rotated: Int, _ pool: ThreadPool) -> [Float] {
+    var (first, mixed) = (
+      [Float](repeating: 0, count: width * rotated), [Float](repeating: 0, count: width * rotated)
+    )
+    for row in 0..<width {
+      for column in 0..<rotated { first[row * rotated + column] = mixing[row * width + column] }
+    }
+    mixed.withUnsafeMutableBufferPointer {
+      Self.multiply(first, Self.rotation(rotated), into: $0, rows: width, columns: rotated, pool)
+    }
     var columns = [Float](repeating: 0, count: width * count)
     for row in 0..<width {
       for column in 0..<count {
-        var sum: Float = 0
-        if column < rotated {
-          for index in 0..<rotated {
-            sum += mixing[row * width + index] * rotation[index * rotated + column]
-          }
-        } else {
-          sum = mixing[row * width + column]
-        }
-        columns[row * count + column] = sum
+        columns[row * count + column] =
+          column < rotated ? mixed[row * rotated + column] : mixing[row * width + column]
       }
     }
     return columns
   }
 
+  /// y = x w of matrices [rows, K'] and [K', columns].
+  private static func multiply(
+    _ x: [Float], _ w: [Float], into y: UnsafeMutableBufferPointer<Float>, rows: Int, columns: Int,
+    _ pool: ThreadPool
+  ) {
+    guard rows > 0, columns > 0, let y = y.baseAddress else { return }
+    x.withUnsafeBufferPointer { x in
+      w.withUnsafeBufferPointer { w in
+        LinearProduct(
+          rows: rows, inner: x.count / rows, columns: columns, x: x.baseAddress!, w: w.baseAddress!, y: y,
+          isTransposed: true
+        ).run(pool)
+      }
+    }
+  }
+
   /// An orthogonal matrix of numbers of about one size: those of the discrete Hartley transform,
-  /// cas(2 pi i j / n) / sqrt(n) with cas(t) = cos t + sin t, which is its own inverse.
+  /// cas(2 pi i j / n) / sqrt(n) with cas(t) = cos t + sin t, which is symmetric and its own inverse.
   static func rotation(_ n: Int) -> [Float] {
     (0..<(n * n)).map { place in
       let angle = 2 * Double.pi * Double(place / n * (place % n) % n) / Double(n)

@@ -22,8 +22,8 @@ struct HirePredictor {
     guard case .scan(let bits) = form.scan.coding, let panels = ScanPanels(rank: scanRank, bits: bits) else {
       preconditionFailure("the first stage is a scan")
     }
-    projection = Tensor(f32: basis.projection(count: rank, rotated: scanRank), [rank, width])
-    let mixing = basis.mixing(count: rank, rotated: scanRank)
+    projection = Tensor(f32: basis.projection(count: rank, rotated: scanRank, pool), [rank, width])
+    let mixing = basis.mixing(count: rank, rotated: scanRank, pool)
     let order = Self.order(vocabulary)
     rowIDs = Tensor(i32: order, [vocabulary])
     scan = Tensor(.u8, [panels.count(rows: vocabulary), panels.byteCount])

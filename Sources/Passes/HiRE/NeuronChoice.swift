@@ -83,8 +83,8 @@ struct NeuronPredictor {
     let panels = form.panels
     var (numbers, stride) = (first, width)
     if form.hasBasis, let basis {
-      projection = Tensor(f32: basis.projection(count: rank, rotated: rank), [rank, width])
-      let mixing = Tensor(f32: basis.mixing(count: rank, rotated: rank), [width, rank])
+      projection = Tensor(f32: basis.projection(count: rank, rotated: rank, pool), [rank, width])
+      let mixing = Tensor(f32: basis.mixing(count: rank, rotated: rank, pool), [width, rank])
       (numbers, stride) = (Self.product(first, mixing, isTransposed: true, pool), rank)
     } else {
       projection = nil

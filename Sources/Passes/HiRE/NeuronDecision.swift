@@ -116,11 +116,14 @@ struct NeuronDecision {
     let search = try NeuronSearch(block, unitSize: 1, most: nil, predicts: predicts, states, pool: pool)
     var (groupings, size) = ([search.asTheyLie], Self.coactiveSize)
     lines = ["\(name): ReLU; dense \(HireFeedForward.megabytes(block.denseBytes))"]
-    do throws(Miss) {
-      groupings.append(try search.coactive(size: size))
-      groupings.insert(search.neighbours(of: size), at: 1)
-    } catch {
-      lines.append("  neurons keep their order: \(error.reason)")
+    // Without predictors groups save nothing but parameters of panels.
+    if predicts {
+      do throws(Miss) {
+        groupings.append(try search.coactive(size: size))
+        groupings.insert(search.neighbours(of: size), at: 1)
+      } catch {
+        lines.append("  neurons keep their order: \(error.reason)")
+      }
     }
     var bounds: [NeuronBounds] = []
     do throws(Miss) {

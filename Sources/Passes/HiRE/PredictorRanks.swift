@@ -86,8 +86,8 @@ struct PredictorRanks {
   /// The number of tokens that a trial puts before each of ``tokens``, [count, k].
   func ranks(_ trial: PredictorTrial) -> [Int32] {
     let (count, k, width, rank, pool) = (count, k, width, trial.rank, pool)
-    let projection = basis.projection(count: rank, rotated: trial.rotated)
-    let mixing = basis.mixing(count: rank, rotated: trial.rotated)
+    let projection = basis.projection(count: rank, rotated: trial.rotated, pool)
+    let mixing = basis.mixing(count: rank, rotated: trial.rotated, pool)
     let coordinates = UnsafeMutablePointer<Float>.allocate(capacity: count * rank)
     defer { coordinates.deallocate() }
     projection.withUnsafeBufferPointer {
