@@ -79,8 +79,8 @@ public struct HireFeedForward: TryingPass {
   }
 
   private func needsRows(_ node: Node) -> Bool {
-    node.attributes.int("active_groups", default: 0) > 0 || Self.hasZeros(node) || options.keep != nil
-      || options.budget != nil
+    if node.attributes.int("active_groups", default: 0) > 0 { return options.recall < 1 }
+    return Self.hasZeros(node) || options.keep != nil || options.budget != nil
   }
 
   /// Whether neurons are exactly 0 often.
@@ -115,8 +115,9 @@ public struct HireFeedForward: TryingPass {
         var changed = module
         if let order = choice.order { try reorder(&changed, index, order, context) }
         let ordered = choice.order.map(block.reordered) ?? block
+        let read = index < states.count ? states[index] : nil
         try rewrite(
-          &changed, index, NeuronRewrite(ordered, choice, basis, states[index], index: index, pool), context)
+          &changed, index, NeuronRewrite(ordered, choice, basis, read, index: index, pool), context)
         module = changed
         total.add(choice, block, decision.reason, decision.pick)
       } catch {

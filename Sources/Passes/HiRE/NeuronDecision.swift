@@ -25,7 +25,8 @@ struct NeuronDecision {
   private(set) var lines: [String] = []
 
   private let block: NeuronBlock
-  private let states: HiddenStates
+  /// What the block reads; nil where nothing is judged by it.
+  private let states: HiddenStates?
   private let options: HireFeedForward.Options
   private let pool: ThreadPool
 
@@ -39,12 +40,19 @@ struct NeuronDecision {
     canTry: Bool, _ pool: ThreadPool
   ) throws(Miss) {
     reason = try Self.reason(block, options)
+    (self.block, self.options, self.pool) = (block, options, pool)
+    let name = "block \(index)"
+    if reason == .trainedGroups, options.recall == 1 {
+      self.states = nil
+      trainedGroupsExactly(name)
+      try requirePaying()
+      return
+    }
     guard index < states.count else { throw Miss("there are no hidden states to choose neurons with") }
     guard states[index].width == block.width else {
       throw Miss("hidden states have \(states[index].width) numbers, the block reads \(block.width)")
     }
-    (self.block, self.options, self.states, self.pool) = (block, options, states[index], pool)
-    let name = "block \(index)"
+    self.states = states[index]
     switch reason {
     case .trainedGroups: try trainedGroups(name)
     case .zeros: try zeros(name)
@@ -55,6 +63,11 @@ struct NeuronDecision {
         forms.append(try kept(candidates: candidates, active: active))
       }
     }
+    try requirePaying()
+  }
+
+  /// Leaves forms that read less than the dense block.
+  private mutating func requirePaying() throws(Miss) {
     let least = forms.map(\.choice.bytes).min() ?? 0
     forms.removeAll { $0.choice.bytes >= block.denseBytes }
     if !forms.isEmpty { return }
@@ -78,20 +91,31 @@ struct NeuronDecision {
 
   // MARK: Forms
 
-  /// The groups that count, as far as a predictor finds them; with a recall of 1 by exact scores of all.
+  private func search(unitSize: Int, most: Int?) throws(Miss) -> NeuronSearch {
+    guard let states else { preconditionFailure("forms that are searched for have hidden states") }
+    return try NeuronSearch(
+      block, unitSize: unitSize, most: most, predicts: options.recall < 1, states, pool: pool)
+  }
+
+  private func title(_ name: String, _ text: String) -> String {
+    "\(name): \(text); dense \(HireFeedForward.megabytes(block.denseBytes))"
+  }
+
+  /// The groups that count, by exact scores of all.
+  private mutating func trainedGroupsExactly(_ name: String) {
+    let (active, size) = (block.activeGroups, block.groupSize)
+    let choice = NeuronChoice(
+      groupSize: size, candidateGroups: active, activeGroups: active, scan: nil,
+      bytes: block.exactBytes(candidates: active * size, active: active * size), recall: 1, interval: 0)
+    forms = [(choice, nil)]
+    lines = [title(name, "\(active) of \(block.neurons / size) groups"), "  \(choice)"]
+  }
+
+  /// The groups that count, as far as a predictor finds them.
   private mutating func trainedGroups(_ name: String) throws(Miss) {
     let active = block.activeGroups
-    let predicts = options.recall < 1
-    let search = try NeuronSearch(
-      block, unitSize: block.groupSize, most: active, predicts: predicts, states, pool: pool)
-    lines = [
-      "\(name): \(active) of \(block.neurons / block.groupSize) groups; dense"
-        + " \(HireFeedForward.megabytes(block.denseBytes))"
-    ]
-    guard predicts else {
-      forms = [(search.exactUnits(active), nil)]
-      return lines.append("  \(forms[0].choice)")
-    }
+    let search = try search(unitSize: block.groupSize, most: active)
+    lines = [title(name, "\(active) of \(block.neurons / block.groupSize) groups")]
     let found = search.findings(recall: options.recall, [search.asTheyLie])
     pick = NeuronPick(found.choices)
     guard let pick else {
@@ -113,9 +137,9 @@ struct NeuronDecision {
   /// All neurons that are not 0: exactly, or as far as a predictor finds them where that reads less.
   private mutating func zeros(_ name: String) throws(Miss) {
     let predicts = options.recall < 1
-    let search = try NeuronSearch(block, unitSize: 1, most: nil, predicts: predicts, states, pool: pool)
+    let search = try search(unitSize: 1, most: nil)
     var (groupings, size) = ([search.asTheyLie], Self.coactiveSize)
-    lines = ["\(name): ReLU; dense \(HireFeedForward.megabytes(block.denseBytes))"]
+    lines = [title(name, block.cutoff == nil ? "ReLU" : "gates that are cut off")]
     // Without predictors groups save nothing but parameters of panels.
     if predicts {
       do throws(Miss) {
@@ -165,8 +189,8 @@ struct NeuronDecision {
       isWeighed: true, bytes: block.exactBytes(candidates: candidates, active: active), recall: 1, interval: 0
     )
     // A predictor of what is small itself reads more than that.
-    guard reason == .share, block.cutoff == nil, block.firstFormat.bitsPerWeight > 8,
-      let search = try? NeuronSearch(block, unitSize: 1, most: active, predicts: true, states, pool: pool),
+    guard reason == .share, options.recall < 1, block.cutoff == nil, block.firstFormat.bitsPerWeight > 8,
+      let search = try? search(unitSize: 1, most: active),
       let pick = NeuronPick(search.findings(recall: options.recall, [search.asTheyLie]).choices),
       pick.choice.bytes < exact.bytes
     else { return (exact, nil) }

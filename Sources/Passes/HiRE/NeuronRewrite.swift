@@ -11,13 +11,14 @@ struct NeuronRewrite {
 
   /// - Parameters:
   ///   - block: with its neurons in the order of the choice.
+  ///   - states: what the block reads; choices that weigh neurons need them.
   ///   - index: the number of the block, for the names of constants.
   init(
-    _ block: NeuronBlock, _ choice: NeuronChoice, _ basis: HeadBasis?, _ states: HiddenStates, index: Int,
+    _ block: NeuronBlock, _ choice: NeuronChoice, _ basis: HeadBasis?, _ states: HiddenStates?, index: Int,
     _ pool: ThreadPool
   ) {
     let predictor = choice.scan.map { NeuronPredictor(choice, $0, of: block, basis: basis, pool: pool) }
-    let importance = choice.isWeighed ? block.importance(states, pool) : nil
+    let importance = choice.isWeighed ? states.map { block.importance($0, pool) } : nil
     let bounds = choice.boundFormat.map {
       NeuronBounds.tensors(block, HireMeasurement.packed(block.first, block.firstFormat, pool), $0, pool)
     }

@@ -95,13 +95,6 @@ struct NeuronSearch {
   /// Bounds of what decides.
   func bounds() throws(Miss) -> [NeuronBounds] { try NeuronBounds.all(block, judged, pool) }
 
-  /// So many units, the best by exact scores of all.
-  func exactUnits(_ count: Int) -> NeuronChoice {
-    NeuronChoice(
-      groupSize: unitSize, candidateGroups: count, activeGroups: count, scan: nil,
-      bytes: block.exactBytes(candidates: count * unitSize, active: count * unitSize), recall: 1, interval: 0)
-  }
-
   /// Forms that find `recall` of the units that rows need, and how all of them compare.
   ///
   /// Common paths are tried with the form that reads least without one.
