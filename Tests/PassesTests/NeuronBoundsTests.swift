@@ -61,18 +61,18 @@ import Testing
     #expect(Decoder.close(try Decoder.logits(module, "decode"), try Decoder.logits(module, "main"), 0.02))
   }
 
-  /// Near misses: half of noise is active, so next to nothing is saved by copies of 8 bits in 5 or 6; and nothing is
-  /// smaller than 4 bits.
-  @Test(arguments: [(BlockFormat.q8b32, "bounds of q6b16"), (.q4b32, "no bounds: no format is smaller")])
+  /// Near misses: half of noise is active, so copies in 5 or 6 bits spare next to nothing of 8, and nothing is smaller than
+  /// 4 bits. Picked columns of so many neurons take as long as all.
+  @Test(arguments: [
+    (BlockFormat.q8b32, "bounds of q6b16 leave "), (.q4b32, "no bounds: no format is smaller"),
+  ])
   func boundsThatDoNotPayAreLeftOut(_ format: BlockFormat, _ line: String) throws {
     var module = try Decoder.decoder([Decoder.Block(activation: "relu", active: 0)])
     _ = try PassPipeline([QuantizeWeights(.format(format))]).run(on: &module, operators: OperatorSet.standard)
     let record = try Decoder.run(&module, Self.pass())
-    #expect(record.misses.isEmpty, "\(record.misses)")
+    #expect(record.misses.first?.reason.hasPrefix("it would not pay: ") == true, "\(record.misses)")
     #expect(record.details.contains { $0.contains(line) }, "\(record.details)")
-    let node = try Self.sparse(module)
-    #expect(node.attributes["bound_format"] == nil && node.operands.count == 3)
-    #expect(!record.notes.contains { $0.hasPrefix("certified zeros") })
+    #expect(Decoder.operations(module, "decode") == ["feed_forward"])
   }
 
   /// Groups that the model was trained with are the best by exact scores of all.

@@ -12,19 +12,20 @@ import Tensors
 /// `down` is stored twice there: by rows for the dense block, by columns for single neurons.
 ///
 /// Blocks that were trained with groups keep their meaning, up to groups that the predictor misses: its form and the
-/// number of candidates are searched for the fewest bytes that meet the recall on hidden states that were held out.
+/// number of candidates are searched for the least time (``WeightTraffic``) that meets the recall on
+/// hidden states that were held out.
 /// Blocks with ReLU, and those whose gates are cut off, leave out neurons that are 0. What decides that is computed
 /// exactly: of all, or, behind ReLU and where that costs less, of those that upper bounds do not prove to be 0
-/// (``NeuronBounds``); or, where that reads less still, of those that a predictor finds: one by one, or in groups of 8
+/// (``NeuronBounds``); or, where that is faster still, of those that a predictor finds: one by one, or in groups of 8
 /// that are active together (``CoactivationGroups``). With a recall of 1 nothing is predicted, in blocks with trained
 /// groups neither: then the pass only adds up in another order and keeps numbers in other formats.
 /// Others change their meaning, so they are left alone unless ``Options/budget`` says how far logits may move
 /// (``NeuronBudget``), or ``Options/keep`` how many neurons stay: those with the largest exact gates, or of largest
 /// products with up, for what their columns of down weigh; or, of a given number, those that a predictor finds where
-/// that reads less.
+/// that is faster.
 ///
 /// Groups that are active for most tokens may be always computed (``CommonPath``). An order of neurons by either is
-/// folded into the weights of all functions (``NeuronReordering``), where it saves bytes on held-out states.
+/// folded into the weights of all functions (``NeuronReordering``), where it saves time on held-out states.
 public struct HireFeedForward: TryingPass {
   public struct Options: Sendable, Equatable {
     /// The share of active groups, or active neurons, that must be candidates, in every block.
@@ -106,6 +107,7 @@ public struct HireFeedForward: TryingPass {
         let decision = try NeuronDecision(
           block, options, states, index: index, canTry: trial != nil, pool)
         context.explain(decision.lines)
+        if let refusal = decision.refusal { throw Miss(refusal) }
         if decision.reason == .budget {
           tried.append(Self.tried(id, block, decision.forms, states[index], index, pool))
           places.append(index)
@@ -160,7 +162,7 @@ public struct HireFeedForward: TryingPass {
     let outcome = try budget.run(on: module, context)
     for (index, (block, pick)) in zip(places, zip(budget.blocks, outcome.picks)) {
       context.explain(
-        ["block \(index): dense \(Self.megabytes(block.block.denseBytes))"]
+        ["block \(index): dense \(block.block.dense)"]
           + zip(block.choices, block.divergences).enumerated().map { number, option in
             "  \(option.0), KL \(Self.nats(option.1))\(number == pick ? " <-" : "")"
           })
@@ -170,7 +172,7 @@ public struct HireFeedForward: TryingPass {
       } else if let (choice, divergence) = zip(block.choices, block.divergences).first(where: { _ in true }) {
         context.miss(
           module.main.graph[block.node],
-          "it would not pay: \(Self.megabytes(block.block.denseBytes - choice.bytes)) less per token cost a KL of"
+          "it would not pay: \(Self.megabytes(block.block.dense.bytes - choice.traffic.bytes)) less per token cost a KL of"
             + " \(Self.nats(divergence)) nats, of \(budget.budget) for all blocks")
       }
     }

@@ -80,10 +80,11 @@ struct NeuronBlock {
     BlockColumns(downFormat, rows: outputs) ?? BlockColumns(.q8b32, rows: outputs)!
   }
 
-  /// Bytes that a token reads of the dense block; down takes 8 bits a weight at most, which is no merit of choosing.
-  var denseBytes: Int {
-    neurons * upFormat.rowBytes(width) + (gate == nil ? 0 : neurons * gateFormat.rowBytes(width))
-      + outputs * min(downFormat.rowBytes(neurons), BlockFormat.q8b32.rowBytes(neurons))
+  /// What a token reads of the dense block; down takes 8 bits a weight at most, which is no merit of choosing.
+  var dense: WeightTraffic {
+    WeightTraffic(
+      inOrder: neurons * upFormat.rowBytes(width) + (gate == nil ? 0 : neurons * gateFormat.rowBytes(width))
+        + outputs * min(downFormat.rowBytes(neurons), BlockFormat.q8b32.rowBytes(neurons)))
   }
 
   /// Bytes that a token reads of down for so many neurons in groups of neighbours: with their columns the parameters of
@@ -108,11 +109,12 @@ struct NeuronBlock {
       + panels * parameters / max(1, activity.rows.count)
   }
 
-  /// Bytes that a token reads where exact gates, or exact products with up, choose: all rows of what chooses, rows of
-  /// up for candidates, columns of down for active neurons.
-  func exactBytes(candidates: Int, active: Int) -> Int {
-    neurons * firstFormat.rowBytes(width) + (gate == nil ? 0 : candidates * upFormat.rowBytes(width))
-      + downBytes(active)
+  /// What a token reads where exact gates, or exact products with up, choose: all rows of what chooses, rows of up for
+  /// candidates, columns of down for active neurons.
+  func exact(candidates: Int, active: Int) -> WeightTraffic {
+    WeightTraffic(
+      inOrder: neurons * firstFormat.rowBytes(width),
+      picked: gate == nil ? 0 : candidates * upFormat.rowBytes(width), columns: downBytes(active))
   }
 
   /// Columns of down by neuron.

@@ -8,13 +8,8 @@ struct NeuronBounds {
   let format: BlockFormat
   /// Neurons that bounds leave of a token, on average over states held out.
   let survivors: Int
-  /// Bytes that a token reads for the bounds, and those of the rows that they leave.
-  let bytes: Int, rowBytes: Int
-  /// By the cost model of picked rows (``HeadCost``), and the same of reading all rows in order.
-  let nanoseconds: Double, denseNanoseconds: Double
-
-  /// Whether they cost less than to read all rows.
-  var pays: Bool { nanoseconds < denseNanoseconds }
+  /// What a token reads for the bounds and of the rows that they leave, and without bounds.
+  let traffic: WeightTraffic, dense: WeightTraffic
 
   /// Bounds of a block from copies in each format that is smaller than its rows.
   ///
@@ -43,14 +38,11 @@ struct NeuronBounds {
   }
 
   private init(_ block: NeuronBlock, _ format: BlockFormat, survivors: [Int]) {
-    let (neurons, width) = (block.neurons, block.width)
-    let cost = HeadCost(vocabulary: neurons, width: width, format: block.firstFormat)
-    let mean = (survivors.reduce(0, +) + survivors.count - 1) / max(1, survivors.count)
-    (self.format, self.survivors) = (format, mean)
-    bytes = Self.bytes(block, format)
-    rowBytes = mean * block.firstFormat.rowBytes(width)
-    nanoseconds = cost.reading(bytes) + cost.picking(mean)
-    denseNanoseconds = cost.dense
+    let rowBytes = block.firstFormat.rowBytes(block.width)
+    self.format = format
+    self.survivors = (survivors.reduce(0, +) + survivors.count - 1) / max(1, survivors.count)
+    traffic = WeightTraffic(inOrder: Self.bytes(block, format), picked: self.survivors * rowBytes)
+    dense = WeightTraffic(inOrder: block.neurons * rowBytes)
   }
 
   /// Bytes of the copies, with an error of 4 bytes beside each.

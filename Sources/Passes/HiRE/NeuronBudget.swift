@@ -7,7 +7,7 @@ import Tensors
 /// 1. Each block by itself is tried with a few shares of its neurons: the divergence of the logits, all other blocks
 ///    dense.
 /// 2. Divergences of blocks add up nearly: to less where they are small, since each begins with what other rounding
-///    alone makes. From all dense, the step that saves most bytes per nat is taken again and again, as long as the sum
+///    alone makes. From all dense, the step that saves most time per nat (``WeightTraffic``) is taken again and again, as long as the sum
 ///    stays within a multiple of the budget.
 /// 3. What is chosen for several multiples is tried as a whole on texts held out: the largest that stays within the
 ///    budget counts.
@@ -100,15 +100,15 @@ struct NeuronBudget {
     }
   }
 
-  private func bytes(_ index: Int, _ pick: Int?) -> Int {
-    pick.map { blocks[index].choices[$0].bytes } ?? blocks[index].block.denseBytes
+  private func nanoseconds(_ index: Int, _ pick: Int?) -> Double {
+    (pick.map { blocks[index].choices[$0].traffic } ?? blocks[index].block.dense).nanoseconds
   }
 
   private func divergence(_ index: Int, _ pick: Int?) -> Double {
     pick.map { max(0, blocks[index].divergences[$0].mean) } ?? 0
   }
 
-  /// Greedy steps of the most bytes per nat.
+  /// Greedy steps that save most time per nat.
   private func picks(within limit: Double) -> [Int?] {
     var picks: [Int?] = blocks.map { _ in nil }
     var left = limit
@@ -116,10 +116,10 @@ struct NeuronBudget {
       var best: (index: Int, pick: Int, cost: Double, worth: Double)?
       for index in blocks.indices {
         for pick in blocks[index].choices.indices {
-          let saved = bytes(index, picks[index]) - bytes(index, pick)
+          let saved = nanoseconds(index, picks[index]) - nanoseconds(index, pick)
           let cost = divergence(index, pick) - divergence(index, picks[index])
           guard saved > 0, cost <= left else { continue }
-          let worth = Double(saved) / max(cost, 1e-9)
+          let worth = saved / max(cost, 1e-9)
           if worth > best?.worth ?? 0 { best = (index, pick, cost, worth) }
         }
       }

@@ -22,8 +22,8 @@ struct NeuronChoice {
   /// Neurons of a token that pass the bounds, and that are not 0, on states held out; nil where their number is the
   /// choice's.
   var expectedCandidates: Int?, expectedActive: Int?
-  /// Bytes that a token reads.
-  let bytes: Int
+  /// What a token reads.
+  let traffic: WeightTraffic
   /// The mean share of the groups to be active that are candidates, and half of its 95 % interval.
   let recall: Double, interval: Double
 }

@@ -21,6 +21,8 @@ struct NeuronDecision {
   private(set) var forms: [(choice: NeuronChoice, basis: HeadBasis?)] = []
   /// What other orders of neurons were worth.
   private(set) var pick: NeuronPick?
+  /// Why none of them pays.
+  private(set) var refusal: String?
   /// What was compared.
   private(set) var lines: [String] = []
 
@@ -34,7 +36,7 @@ struct NeuronDecision {
   private static let coactiveSize = 8
 
   /// - Parameter index: the number of the block.
-  /// - Throws: why the block stays dense.
+  /// - Throws: why there is nothing to choose from.
   init(
     _ block: NeuronBlock, _ options: HireFeedForward.Options, _ states: [HiddenStates], index: Int,
     canTry: Bool, _ pool: ThreadPool
@@ -45,7 +47,7 @@ struct NeuronDecision {
     if reason == .trainedGroups, options.recall == 1 {
       self.states = nil
       trainedGroupsExactly(name)
-      try requirePaying()
+      dropWhatDoesNotPay()
       return
     }
     guard index < states.count else { throw Miss("there are no hidden states to choose neurons with") }
@@ -63,19 +65,23 @@ struct NeuronDecision {
         forms.append(try kept(candidates: candidates, active: active))
       }
     }
-    try requirePaying()
+    dropWhatDoesNotPay()
   }
 
-  /// Leaves forms that read less than the dense block.
-  private mutating func requirePaying() throws(Miss) {
-    let least = forms.map(\.choice.bytes).min() ?? 0
-    forms.removeAll { $0.choice.bytes >= block.denseBytes }
-    if !forms.isEmpty { return }
-    throw Miss(
+  /// Leaves forms that are faster than the dense block.
+  private mutating func dropWhatDoesNotPay() {
+    let least = forms.map(\.choice.traffic).min { $0.nanoseconds < $1.nanoseconds }
+    // Who says how many neurons stay gets them, as long as less is read.
+    forms.removeAll {
+      let traffic = $0.choice.traffic
+      return traffic.bytes >= block.dense.bytes
+        || reason != .share && traffic.nanoseconds >= block.dense.nanoseconds
+    }
+    guard forms.isEmpty, let least else { return }
+    refusal =
       reason == .budget
-        ? "no share of its neurons would read less than all"
-        : "it would not pay: \(HireFeedForward.megabytes(least)) per token, the dense block reads"
-          + " \(HireFeedForward.megabytes(block.denseBytes))")
+      ? "no share of its neurons would be faster than all"
+      : "it would not pay: \(least) per token, the dense block reads \(block.dense)"
   }
 
   private static func reason(_ block: NeuronBlock, _ options: HireFeedForward.Options) throws(Miss) -> Reason
@@ -98,7 +104,7 @@ struct NeuronDecision {
   }
 
   private func title(_ name: String, _ text: String) -> String {
-    "\(name): \(text); dense \(HireFeedForward.megabytes(block.denseBytes))"
+    "\(name): \(text); dense \(block.dense)"
   }
 
   /// The groups that count, by exact scores of all.
@@ -106,7 +112,7 @@ struct NeuronDecision {
     let (active, size) = (block.activeGroups, block.groupSize)
     let choice = NeuronChoice(
       groupSize: size, candidateGroups: active, activeGroups: active, scan: nil,
-      bytes: block.exactBytes(candidates: active * size, active: active * size), recall: 1, interval: 0)
+      traffic: block.exact(candidates: active * size, active: active * size), recall: 1, interval: 0)
     forms = [(choice, nil)]
     lines = [title(name, "\(active) of \(block.neurons / size) groups"), "  \(choice)"]
   }
@@ -134,7 +140,7 @@ struct NeuronDecision {
     }
   }
 
-  /// All neurons that are not 0: exactly, or as far as a predictor finds them where that reads less.
+  /// All neurons that are not 0: exactly, or as far as a predictor finds them where that is faster.
   private mutating func zeros(_ name: String) throws(Miss) {
     let predicts = options.recall < 1
     let search = try search(unitSize: 1, most: nil)
@@ -156,12 +162,12 @@ struct NeuronDecision {
     } catch {
       lines.append("  no bounds: \(error.reason)")
     }
-    let best = bounds.filter(\.pays).min { $0.nanoseconds < $1.nanoseconds }
+    let best = bounds.min { $0.traffic.nanoseconds < $1.traffic.nanoseconds }
     let plain = groupings.filter { $0.groupSize == 1 || $0.kind == .coactive }
     var choices = plain.map { search.exact($0) }
     if let best { choices += plain.map { search.exact($0, best) } }
     if predicts {
-      let limit = choices.map(\.bytes).min() ?? .max
+      let limit = (choices.map(\.traffic) + [block.dense]).map(\.nanoseconds).min() ?? .infinity
       choices += search.findings(recall: options.recall, groupings, below: limit).choices
     }
     pick = NeuronPick(choices)
@@ -171,7 +177,7 @@ struct NeuronDecision {
     for isCoactive in [false, true] {
       for size in [1, size] {
         let best = choices.filter { $0.isCoactive == isCoactive && $0.groupSize == size }.min {
-          $0.bytes < $1.bytes
+          $0.traffic.nanoseconds < $1.traffic.nanoseconds
         }
         if let best { lines.append("  \(best)") }
       }
@@ -186,13 +192,13 @@ struct NeuronDecision {
     let active = max(1, Int((Double(candidates) * active).rounded()))
     let exact = NeuronChoice(
       groupSize: 1, candidateGroups: isGated ? candidates : active, activeGroups: active, scan: nil,
-      isWeighed: true, bytes: block.exactBytes(candidates: candidates, active: active), recall: 1, interval: 0
+      isWeighed: true, traffic: block.exact(candidates: candidates, active: active), recall: 1, interval: 0
     )
     // A predictor of what is small itself reads more than that.
     guard reason == .share, options.recall < 1, block.cutoff == nil, block.firstFormat.bitsPerWeight > 8,
       let search = try? search(unitSize: 1, most: active),
       let pick = NeuronPick(search.findings(recall: options.recall, [search.asTheyLie]).choices),
-      pick.choice.bytes < exact.bytes
+      pick.choice.traffic.nanoseconds < exact.traffic.nanoseconds
     else { return (exact, nil) }
     return (pick.choice, search.basis)
   }
@@ -208,7 +214,7 @@ extension NeuronChoice: CustomStringConvertible {
     )
     return "\(scan.map { "\($0)" } ?? "exact\(bounds)") -> \(candidateGroups) groups of \(groupSize)\(common)"
       + (activeGroups.map { " -> \($0)" } ?? "")
-      + "\(order): \(HireFeedForward.megabytes(bytes)), recall \(HireFeedForward.percent(recall))"
+      + "\(order): \(traffic), recall \(HireFeedForward.percent(recall))"
       + " +- \(HireFeedForward.percent(interval))"
   }
 }
@@ -221,7 +227,12 @@ extension NeuronScan: CustomStringConvertible {
 
 extension NeuronBounds: CustomStringConvertible {
   var description: String {
-    "bounds of \(format): \(HireFeedForward.megabytes(bytes)), leave \(survivors) neurons"
-      + " (\(HireFeedForward.megabytes(rowBytes))), \(Int(nanoseconds / 1000)) us for \(Int(denseNanoseconds / 1000))"
+    "bounds of \(format) leave \(survivors) neurons: \(traffic), all rows \(dense)"
+  }
+}
+
+extension WeightTraffic: CustomStringConvertible {
+  var description: String {
+    "\(HireFeedForward.megabytes(bytes)) in \(Int((nanoseconds / 1000).rounded())) us"
   }
 }

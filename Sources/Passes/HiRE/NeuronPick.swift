@@ -1,12 +1,12 @@
 /// The form that a block gets of those that find enough, and what another order of its neurons was worth.
 struct NeuronPick {
-  /// Bytes that a token reads with something and without it.
+  /// What a token reads with something and without it.
   struct Gain {
-    let with: Int, without: Int
+    let with: WeightTraffic, without: WeightTraffic
     var isUsed = false
 
-    /// Another order must save a hundredth: less is not worth another order of all weights.
-    var pays: Bool { Double(with) <= 0.99 * Double(without) }
+    /// Another order must save a hundredth of the time: less is not worth another order of all weights.
+    var pays: Bool { with.nanoseconds <= 0.99 * without.nanoseconds }
   }
 
   let choice: NeuronChoice
@@ -15,7 +15,9 @@ struct NeuronPick {
 
   /// Nil when there are no choices.
   init?(_ choices: [NeuronChoice]) {
-    func least(_ choices: [NeuronChoice]) -> Int? { choices.map(\.bytes).min() }
+    func least(_ choices: [NeuronChoice]) -> WeightTraffic? {
+      choices.map(\.traffic).min { $0.nanoseconds < $1.nanoseconds }
+    }
     func gain(_ choices: [NeuronChoice], _ isWith: (NeuronChoice) -> Bool) -> Gain? {
       guard let with = least(choices.filter(isWith)), let without = least(choices.filter { !isWith($0) })
       else { return nil }
@@ -34,7 +36,7 @@ struct NeuronPick {
       self.commonPath?.isUsed = isUsed
       left = left.filter { ($0.commonGroups > 0) == isUsed }
     }
-    guard let choice = left.min(by: { $0.bytes < $1.bytes }) else { return nil }
+    guard let choice = left.min(by: { $0.traffic.nanoseconds < $1.traffic.nanoseconds }) else { return nil }
     self.choice = choice
   }
 }

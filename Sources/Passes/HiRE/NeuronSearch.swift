@@ -2,7 +2,7 @@ import GraphIR
 import Kernels
 import Tensors
 
-/// Searches how a block's neurons are found with the fewest bytes: the predictor, the order and groups of neurons, the
+/// Searches how a block's neurons are found in the least time: the predictor, the order and groups of neurons, the
 /// common path, and the number of candidates that finds what it must on rows held out.
 struct NeuronSearch {
   private let block: NeuronBlock
@@ -66,7 +66,7 @@ struct NeuronSearch {
 
   /// What the forms of predictors find.
   struct Findings {
-    /// Forms that find the recall, the least bytes first.
+    /// Forms that find the recall, the fastest first.
     var choices: [NeuronChoice] = []
     var best: NeuronChoice?
     /// For each form its recall with 1, 1.5, 2 and 3 times as many candidates as are needed, in the first grouping.
@@ -80,12 +80,13 @@ struct NeuronSearch {
   ///   - bounds: rows that they leave are read, and what they are read from.
   func exact(_ grouping: NeuronGrouping, _ bounds: NeuronBounds? = nil) -> NeuronChoice {
     let active = Int(needed.mean.rounded(.up))
-    let deciding =
-      bounds.map { $0.bytes + $0.rowBytes } ?? block.neurons * block.firstFormat.rowBytes(block.width)
-    let rows = block.gate == nil ? 0 : active * block.upFormat.rowBytes(block.width)
+    var traffic =
+      bounds?.traffic ?? WeightTraffic(inOrder: block.neurons * block.firstFormat.rowBytes(block.width))
+    if block.gate != nil { traffic.picked += active * block.upFormat.rowBytes(block.width) }
+    traffic.columns = block.downBytes(needed, grouping)
     var choice = NeuronChoice(
       groupSize: 1, candidateGroups: block.neurons, activeGroups: nil, scan: nil,
-      bytes: deciding + rows + block.downBytes(needed, grouping), recall: 1, interval: 0)
+      traffic: traffic, recall: 1, interval: 0)
     if grouping.kind == .coactive { (choice.isCoactive, choice.order) = (true, grouping.neurons()) }
     (choice.boundFormat, choice.expectedCandidates) = (bounds?.format, bounds?.survivors)
     choice.expectedActive = active
@@ -97,16 +98,16 @@ struct NeuronSearch {
 
   /// Forms that find `recall` of the units that rows need, and how all of them compare.
   ///
-  /// Common paths are tried with the form that reads least without one.
+  /// Common paths are tried with the form that is fastest without one.
   ///
-  /// - Parameter limit: bytes of a token; forms that would read as many with the fewest candidates are not tried.
-  func findings(recall: Double, _ groupings: [NeuronGrouping], below limit: Int = .max) -> Findings {
+  /// - Parameter limit: forms that would take as long with the fewest candidates are not tried; in nanoseconds.
+  func findings(recall: Double, _ groupings: [NeuronGrouping], below limit: Double = .infinity) -> Findings {
     var findings = Findings()
     if block.cutoff != nil { return findings }
     for (index, grouping) in groupings.enumerated() {
       let active = active(grouping)
       let forms = self.forms.flatMap { self.forms($0, grouping) }.filter {
-        bytes($0, grouping, candidates: max(1, Int(Double(active) * recall))) < limit
+        traffic($0, grouping, candidates: max(1, Int(Double(active) * recall))).nanoseconds < limit
       }
       if forms.isEmpty { continue }
       let layout = NeuronLayout(block, grouping, active: active)
@@ -119,7 +120,7 @@ struct NeuronSearch {
         }
         guard let choice = leastCandidates(form, layout, found, recall, &findings.best) else { continue }
         findings.choices.append(choice)
-        if choice.bytes < least?.bytes ?? .max { least = choice }
+        if choice.traffic.nanoseconds < least?.traffic.nanoseconds ?? .infinity { least = choice }
       }
       guard let form = least?.scan else { continue }
       let path = CommonPath(fitted, grouping)
@@ -134,7 +135,7 @@ struct NeuronSearch {
         }
       }
     }
-    findings.choices.sort { $0.bytes < $1.bytes }
+    findings.choices.sort { $0.traffic.nanoseconds < $1.traffic.nanoseconds }
     return findings
   }
 
@@ -246,7 +247,7 @@ struct NeuronSearch {
   ) -> NeuronChoice {
     var choice = NeuronChoice(
       groupSize: grouping.groupSize, candidateGroups: candidates, activeGroups: most, scan: form,
-      bytes: bytes(form, grouping, common: common.groups.count, candidates: candidates),
+      traffic: traffic(form, grouping, common: common.groups.count, candidates: candidates),
       recall: recall.mean, interval: 1.96 * recall.standardError)
     choice.isCoactive = grouping.kind == .coactive
     if choice.isCoactive || !common.groups.isEmpty { choice.order = grouping.neurons(first: common.groups) }
@@ -255,14 +256,15 @@ struct NeuronSearch {
     return choice
   }
 
-  /// Bytes that a token reads.
-  private func bytes(
+  /// What a token reads.
+  private func traffic(
     _ form: NeuronScan, _ grouping: NeuronGrouping, common: Int = 0, candidates: Int
-  ) -> Int {
+  ) -> WeightTraffic {
     let (size, scanned) = (grouping.groupSize, grouping.groups - common)
     let down = most.map { block.downBytes($0 * size, groupSize: size) } ?? block.downBytes(needed, grouping)
-    return form.bytes(rows: form.isOfGroups ? scanned : scanned * size, width: block.width)
-      + candidates * size * block.rowBytes + down
+    return WeightTraffic(
+      inOrder: form.bytes(rows: form.isOfGroups ? scanned : scanned * size, width: block.width),
+      picked: candidates * size * block.rowBytes, columns: down)
   }
 }
 

@@ -30,8 +30,8 @@ struct NeuronTotal {
       bounded.neurons += block.neurons
       bounded.survivors += choice.expectedCandidates ?? block.neurons
     }
-    bytes += choice.bytes
-    dense += block.denseBytes
+    bytes += choice.traffic.bytes
+    dense += block.dense.bytes
   }
 
   private var share: String { HireFeedForward.percent(Double(bytes) / Double(max(1, dense))) }
@@ -112,7 +112,7 @@ private struct GainTotal {
   mutating func add(_ gain: NeuronPick.Gain?) {
     guard let gain else { return }
     func added(_ sums: (blocks: Int, with: Int, without: Int)) -> (blocks: Int, with: Int, without: Int) {
-      (sums.blocks + 1, sums.with + gain.with, sums.without + gain.without)
+      (sums.blocks + 1, sums.with + gain.with.bytes, sums.without + gain.without.bytes)
     }
     if gain.isUsed { used = added(used) } else { unused = added(unused) }
   }
