@@ -16,8 +16,9 @@ enum FeedForwardBench {
       + [
         SparseForm(rank: 1024, hasBasis: false, bits: 4, candidates: 192),
         SparseForm(rank: 256, hasBasis: true, bits: 4, candidates: 320),
-        // What conversion chooses for the layers of `graphs/hire-1b`.
         SparseForm(rank: 128, hasBasis: true, bits: 4, candidates: 468),
+        // What conversion chooses for the layers of `graphs/hire-1b`.
+        SparseForm(rank: 1024, hasBasis: false, bits: 4, candidates: 183, isOfGroups: true),
         SparseForm(rank: 1024, hasBasis: false, bits: 4, candidates: 192, down: .q6b16),
         SparseForm(rank: 1024, hasBasis: false, bits: 4, candidates: 192, down: .q5b32),
         SparseForm(rank: 1024, hasBasis: false, bits: 4, candidates: 192, down: .q4b32),
@@ -47,10 +48,12 @@ enum FeedForwardBench {
 
 private struct SparseForm {
   let rank: Int, hasBasis: Bool, bits: Int, candidates: Int
+  /// Whether a row of the predictor is that of a group.
+  var isOfGroups = false
   var down = BlockFormat.q8b32
 
   var name: String {
-    "\(hasBasis ? "rank" : "all") \(rank), \(bits) bits, \(candidates) candidates, down \(down)"
+    "\(hasBasis ? "rank" : "all") \(rank), \(bits) bits\(isOfGroups ? " by group" : ""), \(candidates) candidates, down \(down)"
   }
 }
 
@@ -72,7 +75,8 @@ private final class FeedForwardOperands {
 
   func dense(rows: Int, _ pool: ThreadPool) -> KernelRun {
     let attributes: [String: AttributeValue] = [
-      "activation": .string("relu_squared"), "group_size": .int(Self.group), "active_groups": .int(Self.active),
+      "activation": .string("relu_squared"), "group_size": .int(Self.group),
+      "active_groups": .int(Self.active),
       "up_format": .string("q8b32"), "down_format": .string("q8b32"),
     ]
     return KernelRun(
@@ -80,16 +84,19 @@ private final class FeedForwardOperands {
       byteCount: up.byteCount + down.byteCount, pool)
   }
 
-  func sparse(_ form: SparseForm, rows: Int, _ pool: ThreadPool) -> KernelRun {
+  func sparse(_ form: SparseForm, rows count: Int, _ pool: ThreadPool) -> KernelRun {
     guard let columns = BlockColumns(form.down, rows: Self.width),
       let panels = ScanPanels(rank: form.rank, bits: form.bits)
     else { preconditionFailure("there are no such forms") }
-    let attributes: [String: AttributeValue] = [
-      "activation": .string("relu_squared"), "group_size": .int(Self.group), "active_groups": .int(Self.active),
+    var attributes: [String: AttributeValue] = [
+      "activation": .string("relu_squared"), "group_size": .int(Self.group),
+      "active_groups": .int(Self.active),
       "candidate_groups": .int(form.candidates), "outputs": .int(Self.width), "scan_rank": .int(form.rank),
       "scan_bits": .int(form.bits), "up_format": .string("q8b32"), "down_format": .string(form.down.rawValue),
     ]
-    let scan = random.codes(panels.count(rows: Self.neurons), panels.byteCount, scales: ScanPanels.rows)
+    if form.isOfGroups { attributes["scan_of"] = .string("groups") }
+    let rows = form.isOfGroups ? Self.neurons / Self.group : Self.neurons
+    let scan = random.codes(panels.count(rows: rows), panels.byteCount, scales: ScanPanels.rows)
     let projection = form.hasBasis ? Tensor(.f32, [form.rank, Self.width], storage: projection.storage) : nil
     let panelCount = columns.count(columns: Self.neurons)
     let parameters = columns.panelBytes - BlockFormat.blockSize * columns.columnBytes
@@ -99,7 +106,7 @@ private final class FeedForwardOperands {
       + form.candidates * Self.group * BlockFormat.q8b32.rowBytes(Self.width)
       + Self.active * (Self.group * columns.columnBytes + parameters)
     return KernelRun(
-      "hire_feed_forward", attributes, [x(rows), up, down, nil, scan, projection],
-      resultBytes: [4 * rows * Self.width], byteCount: byteCount, pool)
+      "hire_feed_forward", attributes, [x(count), up, down, nil, scan, projection],
+      resultBytes: [4 * count * Self.width], byteCount: byteCount, pool)
   }
 }
