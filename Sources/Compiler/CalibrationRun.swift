@@ -87,11 +87,13 @@ struct CalibrationRun {
     guard let content = withExtendedLifetime(file, { String(validating: file.bytes, as: UTF8.self) }) else {
       throw Calibrator.Failure(description: "'\(text)': is no UTF-8 text")
     }
-    return .tokens(tokenizer.encode(content, addSpecialTokens: false))
+    let tokens = tokenizer.encode(content, addSpecialTokens: false)
+    if tokens.isEmpty { throw Calibrator.Failure(description: "'\(text)': there is no text in it") }
+    return .tokens(tokens)
   }
 
   private func origin(_ count: Int, _ options: Calibrator.Options) -> String {
-    text.map { "\(count) tokens of '\(($0 as NSString).lastPathComponent)'" }
+    text.map { "\(count) tokens of '\(PathParts.name(of: $0))'" }
       ?? "\(count) tokens of its own, seed \(options.seed)"
   }
 

@@ -102,7 +102,7 @@ public struct Conversion {
     } catch {
       throw CompilerError.noPair(options.model, small: path, error.reason)
     }
-    module.metadata["tandem_source"] = (path as NSString).lastPathComponent
+    module.metadata["tandem_source"] = PathParts.name(of: path)
     // Kept with the module, as the file is not there any more where a stage is taken up again.
     module.metadata["tandem-sha256"] = try Self.digest(of: path)
     return module
@@ -150,14 +150,14 @@ public struct Conversion {
       module, taps, count: pass.calibratedCount, options.calibration, threadCount: threads)
     calibration.context = min(try contextLength(module), Self.tabulatedPositions(module))
     if let path = tokenizerPath(module) { calibration.tokenizer = try readTokenizer(at: path) }
-    let folder = options.output.map { ($0 as NSString).deletingLastPathComponent } ?? NSTemporaryDirectory()
+    let folder = options.output.map { PathParts.folder(of: $0) } ?? NSTemporaryDirectory()
     do {
       let calibrating: (Double) -> Void = { progress(Progress(stage: "calibrate", fraction: $0)) }
       let states =
-        taps.isEmpty ? [] : try calibration.run(folder: folder.nonEmpty ?? ".", progress: calibrating)
+        taps.isEmpty ? [] : try calibration.run(folder: folder, progress: calibrating)
       let calibrated = pass.calibrated(by: states, threadCount: threads)
       guard tries, let trying = calibrated as? any TryingPass else { return calibrated }
-      let trial = try calibration.trial(folder: folder.nonEmpty ?? ".", progress: calibrating)
+      let trial = try calibration.trial(folder: folder, progress: calibrating)
       let listener = ProgressListener(report: progress)
       return trying.trying { variants, isHeldOut in
         try trial.divergences(variants, isHeldOut: isHeldOut) { listener.hear(isHeldOut, $0) }
@@ -170,7 +170,7 @@ public struct Conversion {
   /// Beside the plan that was to be, else in the folder of the stages, else in the current one.
   private var reproducerStem: String {
     if let output = options.output { return output }
-    let name = ((options.model as NSString).lastPathComponent as NSString).deletingPathExtension
+    let name = (PathParts.name(of: options.model) as NSString).deletingPathExtension
     return options.dumpStages.map { "\($0)/\(name)" } ?? name
   }
 
@@ -228,7 +228,7 @@ public struct Conversion {
     return try Tokenizer(compiling: try Data(contentsOf: URL(fileURLWithPath: path)))
   }
 
-  private var modelFolder: String { (options.model as NSString).deletingLastPathComponent.nonEmpty ?? "." }
+  private var modelFolder: String { PathParts.folder(of: options.model) }
 
   private func write(_ output: String, _ tokenizer: [UInt8]?, _ report: inout ConversionReport) throws {
     if report.module.functions.contains(where: { $0.name == TandemPair.refresh }) {
@@ -291,7 +291,7 @@ public struct Conversion {
     try DerivedTrial(
       module, model: try modelEntries(module), context: try planContext(module),
       tokenizer: try tokenizerPath(module).map { try readTokenizer(at: $0) },
-      folder: (output as NSString).deletingLastPathComponent.nonEmpty ?? ".",
+      folder: PathParts.folder(of: output),
       threadCount: MachineDescription.current.processorCount
     ) { progress(Progress(stage: "try drafts", fraction: $0)) }
   }
@@ -301,7 +301,7 @@ public struct Conversion {
     _ program: Program, _ weights: [Planner.LazyWeight], beside output: String, _ module: Module
   ) throws -> TandemTrial {
     progress(Progress(stage: "try drafts", fraction: nil))
-    let folder = (output as NSString).deletingLastPathComponent.nonEmpty ?? "."
+    let folder = PathParts.folder(of: output)
     let tokenizer = try tokenizerPath(module).map { try readTokenizer(at: $0) }
     return try TandemTrial(
       try PlanFile(temporary: program, weights, folder: folder), tokenizer: tokenizer,
@@ -352,7 +352,7 @@ public struct Conversion {
 
   private func provenance(_ module: Module) throws -> [Entry] {
     [
-      Entry("source", (options.model as NSString).lastPathComponent),
+      Entry("source", PathParts.name(of: options.model)),
       Entry("source-sha256", try Self.digest(of: options.model)),
       Entry("weights", options.weights.rawValue),
     ]
@@ -396,6 +396,3 @@ extension Module {
   fileprivate var body: String { Module(functions: functions, constants: constants).text }
 }
 
-extension String {
-  fileprivate var nonEmpty: String? { isEmpty ? nil : self }
-}

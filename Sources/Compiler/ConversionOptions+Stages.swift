@@ -150,7 +150,7 @@ extension ConversionOptions {
       }
       throw .usage(
         "\(option) needs the pass '\(stage.name)', whose class is '\(stage.pass.fidelity)', which --allow \(allow)"
-          + " leaves out")
+          + " leaves out" + (stage.pass is HireFeedForward ? "; with --ffn-recall 1 it is 'rounding'" : ""))
     }
   }
 

@@ -81,7 +81,7 @@ public final class Decoder {
 
   /// The most tokens of one run whose logits are those that generation would see: sparse feed-forward blocks are those
   /// of small runs alone.
-  func scoringLimit(_ chunk: Int) -> Int {
+  public func scoringLimit(_ chunk: Int) -> Int {
     guard executor.plan.program.model("ffn") == "hire" else { return limit(chunk) }
     return min(limit(chunk), phases.last { $0.hasAllLogits && $0.largest <= Self.smallBlock }?.largest ?? 1)
   }

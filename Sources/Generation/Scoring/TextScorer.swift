@@ -111,8 +111,10 @@ public struct TextScorer {
     // Logits of row i say what token i + 1 is.
     let inputs = window.dropLast()
     let decoder = generator.decoder
-    let rows =
+    var rows =
       denseHead == nil ? decoder.scoringLimit(options.rows) : min(options.rows, decoder.candidateLimit)
+    // Where neurons are chosen in blocks of tokens alone, whichever plan chooses them.
+    if !isOwnReference, let reference { rows = min(rows, reference.decoder.scoringLimit(options.rows)) }
     for start in stride(from: 0, to: inputs.count, by: rows) {
       let end = min(start + rows, inputs.count)
       try decoder.feed(inputs[start..<end], denseHead == nil ? .all : .candidates)

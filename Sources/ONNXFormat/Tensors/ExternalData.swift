@@ -10,8 +10,7 @@ public final class ExternalData: Sendable {
 
   /// - Parameter modelPath: the model file; external locations are relative to its folder.
   public init(modelPath: String) {
-    let parent = (modelPath as NSString).deletingLastPathComponent
-    folder = parent.isEmpty ? "." : parent
+    folder = PathParts.folder(of: modelPath)
   }
 
   /// The bytes of an external tensor.

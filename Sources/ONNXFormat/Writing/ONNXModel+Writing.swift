@@ -52,7 +52,7 @@ extension ONNXModel {
       try file.pad(to: 4096)
       graph.initializers[index].payload = .external(
         ONNXExternalLocation(
-          path: (path as NSString).lastPathComponent, offset: file.offset, count: bytes.count))
+          path: PathParts.name(of: path), offset: file.offset, count: bytes.count))
       try file.write(bytes.pointer)
     }
     try file.commit()

@@ -109,7 +109,7 @@ public struct HireFeedForward: TryingPass {
         context.explain(decision.lines)
         if let refusal = decision.refusal { throw Miss(refusal) }
         if decision.reason == .budget {
-          tried.append(Self.tried(id, block, decision.forms, states[index], index, pool))
+          tried.append(Self.tried(id, block, decision.forms.map(\.choice), states[index], index, pool))
           places.append(index)
           continue
         }
@@ -138,20 +138,16 @@ public struct HireFeedForward: TryingPass {
 
   // MARK: Spending a budget
 
-  /// The forms of a block that share what they can.
+  /// The forms of a block, none of them with a predictor, that share what they can.
   private static func tried(
-    _ id: NodeID, _ block: NeuronBlock, _ choices: [(choice: NeuronChoice, basis: HeadBasis?)],
-    _ states: HiddenStates,
-    _ index: Int, _ pool: ThreadPool
+    _ id: NodeID, _ block: NeuronBlock, _ choices: [NeuronChoice], _ states: HiddenStates, _ index: Int,
+    _ pool: ThreadPool
   ) -> NeuronBudget.Block {
     let (down, importance) = (block.downColumns(pool), block.importance(states, pool))
-    let rewrites = choices.map { choice, basis in
-      NeuronRewrite(
-        block, choice, index: index, down: down,
-        predictor: choice.scan.map { NeuronPredictor($0, first: block.first, basis: basis, pool: pool) },
-        importance: choice.isWeighed ? importance : nil)
+    let rewrites = choices.map {
+      NeuronRewrite(block, $0, index: index, down: down, importance: $0.isWeighed ? importance : nil)
     }
-    return NeuronBudget.Block(node: id, block: block, choices: choices.map(\.0), rewrites: rewrites)
+    return NeuronBudget.Block(node: id, block: block, choices: choices, rewrites: rewrites)
   }
 
   private func spend(

@@ -86,9 +86,17 @@ struct NeuronDecision {
 
   private static func reason(_ block: NeuronBlock, _ options: HireFeedForward.Options) throws(Miss) -> Reason
   {
-    if block.activeGroups > 0 { return .trainedGroups }
-    if options.keep != nil { return .share }
+    if block.activeGroups > 0 {
+      // The model ranks groups by sums of h; what is found here are the largest sums of |act|.
+      guard block.gate == nil, block.activation.isZeroBelowZero else {
+        throw Miss(
+          "groups of \(block.gate == nil ? "" : "gated ")'\(block.activation.rawValue)' are ranked by sums of signed"
+            + " numbers, which nothing here predicts; accepted are groups behind ReLU without gates")
+      }
+      return .trainedGroups
+    }
     if block.hasZeros { return .zeros }
+    if options.keep != nil { return .share }
     if options.budget != nil { return .budget }
     throw Miss(
       "the model was not trained with groups of neurons; --ffn-budget or --ffn-keep says how many neurons stay"

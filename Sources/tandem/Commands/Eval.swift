@@ -143,7 +143,11 @@ struct Eval: ParsableCommand {
     let context = min(generator.context, reference?.context ?? .max)
     options.window = window ?? max(1, min(options.window, context - 1))
     options.limit = tokens
-    if let rows { options.rows = rows }
+    if let rows {
+      options.rows = rows
+      let most = generator.decoder.scoringLimit(rows)
+      if rows > most { throw CommandError(.wrongUsage, "--rows is \(rows), accepted for '\(plan)' are \(most) and less") }
+    }
     let isSparse = generator.plan.program.model("ffn") == "hire"
     if isSparse { generator.decoder.tallyNeurons() }
     let largest = try headK ?? generator.plan.headCount() ?? 64
@@ -240,7 +244,7 @@ extension SparseBlockFacts.Density {
     let all = Double(max(1, counts.rows * counts.neurons))
     self.init(
       candidates: Double(counts.candidates) / all, active: Double(counts.active) / all,
-      recall: Double(counts.found) / Double(max(1, counts.wanted)),
+      recall: counts.wanted == 0 ? 1 : Double(counts.found) / Double(counts.wanted),
       union: Dictionary(
         uniqueKeysWithValues: counts.unions.map {
           ("\($0.key)", Double($0.value.neurons) / Double(max(1, $0.value.runs * counts.neurons)))
