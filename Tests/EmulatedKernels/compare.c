@@ -188,16 +188,21 @@ static void weighted_sum(int is_half) {
   }
 }
 
-static void weighted_rows(block_format f) {
+/// Of columns in a format of blocks; NULL for f32.
+static void weighted_rows(const block_format *f) {
   for (size_t rows = 1; rows <= 3; rows++) {
     for (size_t outputs = 1; outputs <= 700; outputs += 63) {
-      const column_layout l = layout_of(f, outputs);
       const size_t stride = ck_column_outputs(outputs);
       int32_t list[40];
       for (int i = 0; i < 40; i++) list[i] = 2 * i + i % 2;
-      fill_bytes(weights, 3 * l.panel);
-      for (size_t p = 0; p < 3; p++) {
-        fill_halves(weights + p * l.panel + BLOCK * l.column, parameter_bytes(f) / 2 * stride);
+      if (f) {
+        const column_layout l = layout_of(*f, outputs);
+        fill_bytes(weights, 3 * l.panel);
+        for (size_t p = 0; p < 3; p++) {
+          fill_halves(weights + p * l.panel + BLOCK * l.column, parameter_bytes(*f) / 2 * stride);
+        }
+      } else {
+        memcpy(weights, x + 77, 81 * stride * 4);
       }
       snprintf(shape, sizeof shape, "%zu rows, %zu outputs", rows, outputs);
       clear(rows * stride);
@@ -251,10 +256,11 @@ static void check(const char *family) {
   for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
     if (!strstr(family, formats[i].name)) continue;
     if (family[0] == 'l') linear_blocks(formats[i].format);
-    if (family[0] == 'w') weighted_rows(formats[i].format);
+    if (family[0] == 'w') weighted_rows(&formats[i].format);
     return;
   }
   if (!strncmp(family, "linear_", 7)) linear(family + 7);
+  else if (!strcmp(family, "weighted_rows_f32")) weighted_rows(NULL);
   else if (!strcmp(family, "quantize_rows_f32")) quantize_rows();
   else if (!strncmp(family, "scan_u", 6)) scan(family[6] - '0');
   else if (!strncmp(family, "weighted_sum_f", 14)) weighted_sum(family[14] == '1');

@@ -136,7 +136,8 @@ import Testing
   private static let cases: [Case] =
     [
       Case(), Case(hasProjection: true), Case(hasBias: true, common: 2), Case(format: .f32, active: 6),
-      Case(format: .bf16), Case(activation: "relu", groupSize: 1, candidates: 30, active: 20),
+      Case(format: .bf16), Case(format: .f32, downFormat: .f32),
+      Case(activation: "relu", groupSize: 1, candidates: 30, active: 20),
       Case(activation: "gelu", groupSize: 3, candidates: 9, active: 9),
       Case(activation: "silu", isGated: true, hasBias: true),
       Case(isGated: true, hasScan: false, hasBias: true),
@@ -254,7 +255,7 @@ import Testing
     var plain = test
     plain.bound = nil
     let expected = try plain.run(Array(operands.prefix(11)))
-    #expect(try test.run(operands).bits == expected.bits)
+    for threads in 1...3 { #expect(try test.run(operands, threads: threads).bits == expected.bits) }
     _ = try KernelRun(
       "hire_feed_forward", tensors: operands, Attributes(test.attributes), results: 1, threads: 2,
       tally: tally)
@@ -276,8 +277,7 @@ import Testing
   }
 
   /// What is no number, or infinite, passes every bound.
-  @Test func noNumbersPassBounds() throws {
-    let test = Self.bounded[0]
+  @Test(arguments: bounded) func noNumbersPassBounds(_ test: Case) throws {
     var operands = try test.operands()
     var plain = test
     plain.bound = nil

@@ -123,14 +123,29 @@ import Testing
       Block(), Block(activation: "relu", active: 0), Block(activation: "relu", isGated: true, active: 0),
       Block(activation: "gelu", active: 0), Block(active: 64), Block(isFlat: true),
       Block(activation: "gelu_tanh", isGated: true, active: 0, cutoff: 1.645),
+      Block(activation: "relu", active: 0, planted: PlantedNeurons(bias: -4.5)),
     ])
-    let record = try Self.run(&module, HireFeedForward(states: Self.states(7), threadCount: 2))
+    let record = try Self.run(&module, HireFeedForward(states: Self.states(8), threadCount: 2))
     let text = module.text.split(separator: "\n").filter {
       $0.contains("feed_forward(") || $0.hasPrefix("func")
     }
     let misses = record.misses.map { "// missed: \($0)" }
     try Golden.expect(
       (text.map(String.init) + misses).joined(separator: "\n") + "\n", named: "hire-feed-forward.txt")
+  }
+
+  /// Near misses: such groups are ranked by sums of h, not by those of |act|.
+  @Test(arguments: [("relu_squared", true), ("silu", true), ("gelu", false)])
+  func groupsThatAreRankedOtherwiseStay(_ activation: String, isGated: Bool) throws {
+    for recall in [0.99, 1] {
+      var module = try Self.decoder([Block(activation: activation, isGated: isGated)])
+      var options = HireFeedForward.Options()
+      options.recall = recall
+      let record = try Self.run(&module, HireFeedForward(options, states: Self.states(1), threadCount: 2))
+      let reason = try #require(record.misses.first).reason
+      #expect(reason.contains("accepted are groups behind ReLU without gates"), "\(reason)")
+      #expect(Self.operations(module, "decode") == ["feed_forward"])
+    }
   }
 
   /// Blocks of one model may differ; those without groups stay as they are.
@@ -165,7 +180,7 @@ import Testing
     let node = try #require(graph.order.map { graph[$0] }.first { $0.operation == "hire_feed_forward" })
     #expect(node.attributes.int("active_groups") == Int((512 * share).rounded()))
     #expect((node.operands[4] == nil) == (share == 0.5))
-    #expect(node.attributes.string("down_format", default: "") == (format == .f32 ? "q8b32" : "q5b32"))
+    #expect(node.attributes.string("down_format", default: "") == format.rawValue)
     let (sparse, dense) = (try Self.logits(module, "decode"), try Self.logits(module, "main"))
     #expect(!Self.close(sparse, dense, 1e-3) && Self.close(sparse, dense, 0.5))
   }

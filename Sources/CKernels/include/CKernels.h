@@ -257,8 +257,8 @@ typedef void ck_weighted_sum_f16_function(const ck_weighted_sum_f16 *call);
 /// that number; NaN stays NaN. Bits but those of NaNs are the same on all instruction sets.
 typedef void ck_narrow_f16_function(size_t count, const float *x, ck_f16 *y);
 
-/// y[s, d] = sum over i in i0..<i1 of p[s, i] * w[d, list[i]]; w in the columns of a format of blocks, whose layout
-/// is drawn in `rows/weighted_rows.h`.
+/// y[s, d] = sum over i in i0..<i1 of p[s, i] * w[d, list[i]]; w in the columns of a format of blocks or of f32, whose
+/// layout is drawn in `rows/columns.h`. Columns of f32 are added to y in the order of the list.
 ///
 /// Columns that share a scale are added up first, products of p and codes in the order of the list; the sum is
 /// multiplied by the scale and added to y (for q4b32 then the minimum times the sum of p is taken away), scale by

@@ -8,7 +8,7 @@
 ///
 /// Outputs, the entries of a column, are cut into chunks of 64, the last one filled up with zeros. A plane of w bits
 /// of a chunk takes B = 8 w bytes, and byte i holds the codes of outputs i, i + B, i + 2 B, ..., the first in the low
-/// bits. Parameters are one f16 per output.
+/// bits. Parameters are one f16 per output. Columns of f32 are its numbers, one behind the other, without parameters.
 #pragma once
 #include <string.h>
 

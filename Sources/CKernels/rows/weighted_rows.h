@@ -79,6 +79,40 @@ INLINE void add_scaled(const block_format f, const ck_weighted_rows *c, column_l
   }
 }
 
+/// Adds the f32 columns at places i..<i + count of the list, 1 or BAND, to y.
+INLINE void add_band_f32(const ck_weighted_rows *c, size_t i, const int count) {
+  const size_t stride = ck_column_outputs(c->outputs);
+  const float *columns[BAND];
+  ptrdiff_t ahead[BAND];
+  UNROLL for (int r = 0; r < count; r++) {
+    const size_t place = i + (size_t)r, next = place + BAND < c->i1 ? place + BAND : place;
+    columns[r] = (const float *)c->w + (size_t)c->list[place] * stride;
+    ahead[r] = (const float *)c->w + (size_t)c->list[next] * stride - columns[r];
+  }
+  for (size_t d = 0; d < stride; d += LANES) {
+    lane8 number[BAND];
+    UNROLL for (int r = 0; r < count; r++) {
+      if (d % (2 * LANES) == 0) __builtin_prefetch(columns[r] + ahead[r] + d);
+      number[r] = lane8_load(columns[r] + d);
+    }
+    for (size_t s = 0; s < c->rows; s++) {
+      const float *p = c->p + s * c->p_stride + i;
+      float *y = c->y + s * c->y_stride + d;
+      lane8 sum = lane8_load(y);
+      UNROLL for (int r = 0; r < count; r++) sum = lane8_fma(lane8_set(p[r]), number[r], sum);
+      lane8_store(y, sum);
+    }
+  }
+}
+
+INLINE void weighted_rows_f32(const ck_weighted_rows *c) {
+  const size_t stride = ck_column_outputs(c->outputs);
+  for (size_t s = 0; s < c->rows; s++) memset(c->y + s * c->y_stride, 0, stride * sizeof *c->y);
+  size_t i = c->i0;
+  for (; i + BAND <= c->i1; i += BAND) add_band_f32(c, i, BAND);
+  for (; i < c->i1; i++) add_band_f32(c, i, 1);
+}
+
 INLINE void weighted_rows(const block_format f, const ck_weighted_rows *c) {
   const column_layout l = layout_of(f, c->outputs);
   const size_t stride = ck_column_outputs(c->outputs), shared = shared_columns(f);

@@ -19,5 +19,6 @@ void q8b32_weighted_rows__avx2(const ck_weighted_rows *call) { weighted_rows(Q8B
 void q6b16_weighted_rows__avx2(const ck_weighted_rows *call) { weighted_rows(Q6B16, call); }
 void q5b32_weighted_rows__avx2(const ck_weighted_rows *call) { weighted_rows(Q5B32, call); }
 void q4b32_weighted_rows__avx2(const ck_weighted_rows *call) { weighted_rows(Q4B32, call); }
+void f32_weighted_rows__avx2(const ck_weighted_rows *call) { weighted_rows_f32(call); }
 TARGET_END
 #endif

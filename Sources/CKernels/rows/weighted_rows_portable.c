@@ -36,3 +36,15 @@ void q8b32_weighted_rows__portable(const ck_weighted_rows *call) { weighted_rows
 void q6b16_weighted_rows__portable(const ck_weighted_rows *call) { weighted_rows(Q6B16, call); }
 void q5b32_weighted_rows__portable(const ck_weighted_rows *call) { weighted_rows(Q5B32, call); }
 void q4b32_weighted_rows__portable(const ck_weighted_rows *call) { weighted_rows(Q4B32, call); }
+
+void f32_weighted_rows__portable(const ck_weighted_rows *c) {
+  const size_t stride = ck_column_outputs(c->outputs);
+  for (size_t s = 0; s < c->rows; s++) {
+    float *y = c->y + s * c->y_stride;
+    memset(y, 0, stride * sizeof *y);
+    for (size_t i = c->i0; i < c->i1; i++) {
+      const float *column = (const float *)c->w + (size_t)c->list[i] * stride;
+      for (size_t d = 0; d < stride; d++) y[d] += c->p[s * c->p_stride + i] * column[d];
+    }
+  }
+}

@@ -18,7 +18,7 @@ import Tensors
 /// exactly: of all, or, behind ReLU and where that costs less, of those that upper bounds do not prove to be 0
 /// (``NeuronBounds``); or, where that is faster still, of those that a predictor finds: one by one, or in groups of 8
 /// that are active together (``CoactivationGroups``). With a recall of 1 nothing is predicted, in blocks with trained
-/// groups neither: then the pass only adds up in another order and keeps numbers in other formats.
+/// groups neither: then the pass only adds up in another order.
 /// Others change their meaning, so they are left alone unless ``Options/budget`` says how far logits may move
 /// (``NeuronBudget``), or ``Options/keep`` how many neurons stay: those with the largest exact gates, or of largest
 /// products with up, for what their columns of down weigh; or, of a given number, those that a predictor finds where

@@ -74,17 +74,18 @@ struct NeuronBlock {
     activation.apply(z, rows * neurons)
   }
 
-  /// How columns of down are stored: with the codes and scales of its rows; those of other forms
-  /// in 8 bits, which are the numbers of nested planes.
+  /// How columns of down are stored, with the numbers of its rows: those of nested planes are those of q8b32, and f32
+  /// has those of bf16.
   var columns: BlockColumns {
-    BlockColumns(downFormat, rows: outputs) ?? BlockColumns(.q8b32, rows: outputs)!
+    BlockColumns(downFormat, rows: outputs)
+      ?? BlockColumns(downFormat.quantizesActivations ? .q8b32 : .f32, rows: outputs)!
   }
 
-  /// What a token reads of the dense block; down takes 8 bits a weight at most, which is no merit of choosing.
+  /// What a token reads of the dense block.
   var dense: WeightTraffic {
     WeightTraffic(
       inOrder: neurons * upFormat.rowBytes(width) + (gate == nil ? 0 : neurons * gateFormat.rowBytes(width))
-        + outputs * min(downFormat.rowBytes(neurons), BlockFormat.q8b32.rowBytes(neurons)))
+        + outputs * downFormat.rowBytes(neurons))
   }
 
   /// Bytes that a token reads of down for so many neurons in groups of neighbours: with their columns the parameters of

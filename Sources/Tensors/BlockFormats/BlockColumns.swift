@@ -1,5 +1,5 @@
-/// The columns of a matrix [N, K] whose rows are stored in a format of blocks, one behind the other: for sums of some
-/// columns, of which each is read as a whole.
+/// The columns of a matrix [N, K] whose rows are stored in f32 or in a format of blocks, one behind the other: for sums
+/// of some columns, of which each is read as a whole.
 ///
 /// Codes and parameters are those of the rows, so the numbers are, too. A panel holds the 32 columns of a block:
 ///
@@ -7,10 +7,10 @@
 ///
 /// The N entries of a column are cut into chunks of 64, the last one filled up with zeros. A plane of w bits of a
 /// chunk takes B = 8 w bytes, and byte i holds the codes of rows i, i + B, i + 2 B, ..., the first in the low bits.
-/// Parameters are one f16 per row. `CKernels/rows/columns.h` draws the same layout.
+/// Parameters are one f16 per row. Columns of f32 are its numbers, without parameters. `CKernels/rows/columns.h` draws the same layout.
 public struct BlockColumns: Sendable {
   /// Formats that have this layout.
-  public static let formats: [BlockFormat] = [.q4b32, .q5b32, .q6b16, .q8b32]
+  public static let formats: [BlockFormat] = [.q4b32, .q5b32, .q6b16, .q8b32, .f32]
 
   /// Rows of a chunk.
   public static let chunkRows = 64
@@ -26,24 +26,23 @@ public struct BlockColumns: Sendable {
     paddedRows = (rows + Self.chunkRows - 1) / Self.chunkRows * Self.chunkRows
   }
 
-  private var coding: any BlockCoding.Type {
-    guard let coding = format.coding else { preconditionFailure("\(format) has no codes") }
-    return coding
-  }
+  /// Nil for f32.
+  private var coding: (any BlockCoding.Type)? { format.coding }
   /// Bytes of the codes of a column.
   public var columnBytes: Int { paddedRows * codeBits / 8 }
   /// Bytes of a panel.
-  public var panelBytes: Int { BlockFormat.blockSize * columnBytes + coding.parameterCount * parameterBytes }
+  public var panelBytes: Int { BlockFormat.blockSize * columnBytes + parameterCount * parameterBytes }
   /// Bytes of the parameters of so many columns, which sums of any of them in a block need.
   public func parameterBytes(columns: Int) -> Int {
-    count(columns: columns) * coding.parameterCount * parameterBytes
+    count(columns: columns) * parameterCount * parameterBytes
   }
   /// Panels of so many columns.
   public func count(columns: Int) -> Int { BlockRow.blockCount(columns) }
   /// Chunks of the rows.
   public var chunkCount: Int { paddedRows / Self.chunkRows }
 
-  private var codeBits: Int { coding.planes.reduce(0, +) }
+  private var codeBits: Int { coding?.planes.reduce(0, +) ?? 32 }
+  private var parameterCount: Int { coding?.parameterCount ?? 0 }
   private var parameterBytes: Int { paddedRows * 2 }
 
   /// Stores one chunk of rows of finite numbers; chunks can be stored side by side.
@@ -54,6 +53,15 @@ public struct BlockColumns: Sendable {
   public func encode(
     chunk: Int, of matrix: UnsafePointer<Float>, columns: Int, into panels: UnsafeMutableRawPointer
   ) {
+    guard let coding else {
+      for row in chunk * Self.chunkRows..<min(rows, (chunk + 1) * Self.chunkRows) {
+        for column in 0..<columns {
+          panels.storeBytes(
+            of: matrix[row * columns + column], toByteOffset: column * columnBytes + row * 4, as: Float.self)
+        }
+      }
+      return
+    }
     let blockRow = BlockRow(coding, columns: columns)
     let byteCount = format.rowBytes(columns)
     withUnsafeTemporaryAllocation(byteCount: byteCount, alignment: 8) { bytes in
@@ -77,6 +85,15 @@ public struct BlockColumns: Sendable {
   /// The numbers of a block of columns, f32 [N, 32].
   public func decode(_ panels: UnsafeRawPointer, block: Int, into numbers: UnsafeMutablePointer<Float>) {
     let (panel, size) = (panels + block * panelBytes, BlockFormat.blockSize)
+    guard let coding else {
+      for row in 0..<rows {
+        for e in 0..<size {
+          numbers[row * size + e] = panel.loadUnaligned(
+            fromByteOffset: e * columnBytes + row * 4, as: Float.self)
+        }
+      }
+      return
+    }
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: size) { codes in
       for row in 0..<rows {
         for e in 0..<size { codes[e] = load(row, panel + e * columnBytes) }
@@ -116,7 +133,7 @@ public struct BlockColumns: Sendable {
   ) {
     let within = row % Self.chunkRows
     var (offset, shift) = (row / Self.chunkRows * Self.chunkRows * codeBits / 8, 0)
-    for width in coding.planes {
+    for width in coding?.planes ?? [] {
       let size = Self.chunkRows * width / 8
       body(offset + within % size, width, UInt8(within / size * width), UInt8(shift))
       offset += size

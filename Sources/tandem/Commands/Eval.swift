@@ -146,7 +146,9 @@ struct Eval: ParsableCommand {
     if let rows {
       options.rows = rows
       let most = generator.decoder.scoringLimit(rows)
-      if rows > most { throw CommandError(.wrongUsage, "--rows is \(rows), accepted for '\(plan)' are \(most) and less") }
+      if rows > most {
+        throw CommandError(.wrongUsage, "--rows is \(rows), accepted for '\(plan)' are \(most) and less")
+      }
     }
     let isSparse = generator.plan.program.model("ffn") == "hire"
     if isSparse { generator.decoder.tallyNeurons() }
