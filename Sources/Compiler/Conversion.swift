@@ -395,4 +395,3 @@ extension Module {
   /// The text without the metadata, to which every pass adds its name.
   fileprivate var body: String { Module(functions: functions, constants: constants).text }
 }
-
