@@ -133,7 +133,7 @@ struct Convert: ParsableCommand {
   @Option(
     name: .customLong("ffn-keep"), parsing: .unconditional,
     help: ArgumentHelp(
-      "Neurons that blocks keep which were not trained with groups; without it these stay dense.",
+      "Neurons that blocks keep which have neither trained groups nor ReLU; without it these stay dense.",
       valueName: "share"))
   var feedForwardKeep: Double?
 
