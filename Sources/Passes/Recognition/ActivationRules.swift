@@ -1,6 +1,36 @@
 import GraphIR
 import Tensors
 
+/// `max(x, 0)` and `clip(x, 0)` are `relu(x)`.
+struct RecognizeRelu: Rule {
+  let name = "recognize-relu"
+  let anchors = ["max", "clip"]
+
+  func match(_ id: NodeID, in view: borrowing GraphView) throws(Miss) -> Patch? {
+    let node = view[id]
+    guard let result = node.results[0] else { return nil }
+    let x: ValueID, least: Double
+    if node.operation == "max" {
+      guard let (operand, scalar) = view.withScalar(result, "max") else { return nil }
+      (x, least) = (operand, scalar)
+    } else {
+      guard let operand = node.operands[0], let scalar = view.scalar(Self.bound(1, node)) else { return nil }
+      // What no number is above binds nothing.
+      if let most = Self.bound(2, node) {
+        guard let most = view.scalar(most), most >= Double(Float.greatestFiniteMagnitude) else { return nil }
+      }
+      (x, least) = (operand, scalar)
+    }
+    let type = view.type(result)
+    guard least == 0, type == view.type(x), type.element.isFloatingPoint else { return nil }
+    return Patch("\(node.operation)(x, 0)", replacing: result, with: "relu", [x])
+  }
+
+  private static func bound(_ index: Int, _ node: Node) -> ValueID? {
+    index < node.operands.count ? node.operands[index] : nil
+  }
+}
+
 /// `x * sigmoid(alpha x)` is `swish(x)`.
 struct RecognizeSwish: Rule {
   let name = "recognize-swish"

@@ -6,7 +6,7 @@ extension RewritePass {
     "recognize-operators", "Recognizes activations and normalizations that are spelled as primitives.",
     fidelity: .rounding,
     rules: [
-      RecognizeSwish(), RecognizeGelu(), RecognizeRMSNorm(), ScaleNorm(), NarrowNorm(), CenterNorm(),
-      BiasNorm(),
+      RecognizeRelu(), RecognizeSwish(), RecognizeGelu(), RecognizeRMSNorm(), ScaleNorm(), NarrowNorm(),
+      CenterNorm(), BiasNorm(),
     ])
 }
