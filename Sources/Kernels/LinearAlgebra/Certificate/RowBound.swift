@@ -1,15 +1,16 @@
 import CKernels
 import Tensors
 
-/// Upper bounds of the logits of all rows of a head, from a copy of the rows in a smaller format.
+/// Upper bounds of products with all rows of a matrix - logits of a head, what decides about neurons - from a copy of the
+/// rows in a smaller format.
 ///
-/// Let w be a row of the head and w^ its copy, x a hidden state and x^ what it is rounded to for products
+/// Let w be a row and w^ its copy, x a hidden state and x^ what it is rounded to for products
 /// with blocks. With an invertible matrix T, S about its inverse transposed, by Cauchy and Schwarz
 ///
 ///     w^ x^ + (w - w^) x^ + w (x - x^)
 ///       <= w^ x^ + |S (w - w^)| |T x^| + |I - T^T S| |w - w^| |x^| + |w| |x - x^|
 ///
-/// The last term is absent for heads in blocks, whose logits come from x^, too. T is the identity without a
+/// The last term is absent for rows in blocks, whose products come from x^, too. T is the identity without a
 /// metric. Sums of K products in f32 are off by at most g = 1.1 (K + 32) 2^-24 times the sum of their
 /// magnitudes, in any order. So with
 ///
@@ -17,8 +18,8 @@ import Tensors
 ///     slack[0] = max over v of g m(w) + g m(w^) + |I - T^T S| |w - w^| + g |T| error[v]
 ///     slack[1] = max over v of (1 + g) |w|
 ///
-/// where m is a norm of all that the products add (``RowBoundTensors``), the f32 number that `lm_head`
-/// computes before the bias is at most
+/// where m is a norm of all that the products add (``RowBoundTensors``), the f32 number that `lm_head` or
+/// `feed_forward` computes before the bias is at most
 ///
 ///     score[v] + error[v] |T x^| + slack[0] |x^| + slack[1] |x - x^|              score: the product w^ x^ in f32
 ///

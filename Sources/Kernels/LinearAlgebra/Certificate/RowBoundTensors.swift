@@ -1,6 +1,6 @@
 public import Tensors
 
-/// What `certify_rows` reads of the rows of a head: copies in a smaller format, unless the head's first plane
+/// What bounds are read from, of the rows of a head or of a feed-forward block: copies in a smaller format, unless the head's first plane
 /// is one, and what bounds their errors (see ``RowBound`` for the formulas).
 public struct RowBoundTensors: Sendable {
   /// u8 [V, bytes]; nil for the first plane of the head.

@@ -21,7 +21,7 @@ import Tensors
 /// 3. Of the candidates those are active whose sum of |act|, or of `importance` |h|, is largest, the first of equals;
 ///    all of them, where `active_groups` is not given.
 /// 4. Columns of down whose h is not zero are added up in the order of neurons: with all groups as candidates, ReLU
-///    leaves out columns that the dense sum multiplies by 0, and the sum has the same bits.
+///    leaves out columns that the dense sum multiplies by 0, and sums of finite columns have the same bits.
 ///
 /// What a row of x chooses and gives depends on that row alone: rows of a block share what is read, not what is
 /// chosen. Blocks have up to ``LinearProduct/blockRows`` rows.
